@@ -1,0 +1,39 @@
+/**
+ * Binding of handlers to methods, as a server does it:
+ *
+ *     network.listen(address, [handle(ControlRpc.getState, async ({ volume }) => ...), ...])
+ */
+import type {
+  BidiHandler,
+  Binding,
+  Method,
+  ServerStreamHandler,
+  UnaryHandler,
+} from '../core/index.ts';
+
+/** The handler type that fits a method. */
+export type HandlerOf<M> =
+  M extends Method<infer Req, infer Res, infer Kind>
+    ? Kind extends 'unary'
+      ? UnaryHandler<Req, Res>
+      : Kind extends 'server-stream'
+        ? ServerStreamHandler<Req, Res>
+        : BidiHandler<Req, Res>
+    : never;
+
+/** Binds a method to its handler. */
+export function handle<Req, Res>(
+  method: Method<Req, Res, 'unary'>,
+  handler: UnaryHandler<NoInfer<Req>, NoInfer<Res>>,
+): Binding;
+export function handle<Req, Res>(
+  method: Method<Req, Res, 'server-stream'>,
+  handler: ServerStreamHandler<NoInfer<Req>, NoInfer<Res>>,
+): Binding;
+export function handle<Req, Res>(
+  method: Method<Req, Res, 'bidi'>,
+  handler: BidiHandler<NoInfer<Req>, NoInfer<Res>>,
+): Binding;
+export function handle(method: unknown, handler: (...args: never[]) => unknown): Binding {
+  return { method: method as Binding['method'], handler };
+}
