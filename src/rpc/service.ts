@@ -22,18 +22,9 @@ export type HandlerOf<M> =
     : never;
 
 /** Binds a method to its handler. */
-export function handle<Req, Res>(
-  method: Method<Req, Res, 'unary'>,
-  handler: UnaryHandler<NoInfer<Req>, NoInfer<Res>>,
-): Binding;
-export function handle<Req, Res>(
-  method: Method<Req, Res, 'server-stream'>,
-  handler: ServerStreamHandler<NoInfer<Req>, NoInfer<Res>>,
-): Binding;
-export function handle<Req, Res>(
-  method: Method<Req, Res, 'bidi'>,
-  handler: BidiHandler<NoInfer<Req>, NoInfer<Res>>,
-): Binding;
-export function handle(method: unknown, handler: (...args: never[]) => unknown): Binding {
-  return { method: method as Binding['method'], handler };
+export function handle<M extends Method<unknown, unknown>>(
+  method: M,
+  handler: HandlerOf<M>,
+): Binding {
+  return { method, handler: handler as Binding['handler'] };
 }
