@@ -1,0 +1,3 @@
+export * from './diff.ts';
+export * from './meta-state.ts';
+export * from './snapshot.ts';
