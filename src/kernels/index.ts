@@ -1,0 +1,2 @@
+export { checksum, checksumFinish, checksumPartial, isChecksumValid } from './checksum.ts';
+export { isAllZero } from './zero.ts';
