@@ -1,4 +1,5 @@
 export * from './codec.ts';
+export * from './error-codec.ts';
 export * from './generated/walb/v1/archive.ts';
 export * from './generated/walb/v1/common.ts';
 export * from './generated/walb/v1/control.ts';
@@ -7,5 +8,8 @@ export * from './generated/walb/v1/proxy.ts';
 export * from './generated/walb/v1/status.ts';
 export * from './generated/walb/v1/storage.ts';
 export * from './generated/walb/v1/transfer.ts';
+export * from './grpc-network.ts';
+export * from './limits.ts';
 export * from './methods.ts';
 export * from './service.ts';
+export * from './values.ts';

@@ -1,0 +1,180 @@
+/** Server side of gRPC: one listener with its handlers. */
+import { chmodSync, lstatSync, rmSync } from 'node:fs';
+import { connect } from 'node:net';
+import { Server, ServerCredentials, type ServerDuplexStream } from '@grpc/grpc-js';
+import {
+  type Binding,
+  type CallContext,
+  type Listener,
+  type Logger,
+  WalbError,
+} from '../core/index.ts';
+import { checkVersion, isClientId } from './client-id.ts';
+import { type BindingTable, bindingTable, runHandler } from './dispatch.ts';
+import { CLIENT_ID_KEY, frameOptions, type KeepAliveOptions, VERSION_KEY } from './grpc-client.ts';
+import { statusOf } from './grpc-status.ts';
+import { bytesToBuffer, GrpcStream, sameBuffer } from './grpc-stream.ts';
+import { checkPlainAllowed, hostOf, identityOf, isUnixAddress, type TlsOptions } from './tls.ts';
+
+/** Calls open at once on one connection; far beyond any use, and a bound for a hostile client. */
+const MAX_STREAMS_PER_CONNECTION = 256;
+
+export interface GrpcServerOptions {
+  readonly tls?: TlsOptions;
+  readonly keepAlive: KeepAliveOptions;
+  readonly log: Logger;
+}
+
+type Call = ServerDuplexStream<Uint8Array, Uint8Array>;
+
+/**
+ * Throws `permission-denied` beyond loopback without TLS, `busy` for an address in use,
+ * `invalid-argument` for one that is not of this machine.
+ */
+export async function listenGrpc(
+  address: string,
+  bindings: readonly Binding[],
+  options: GrpcServerOptions,
+): Promise<Listener> {
+  if (options.tls === undefined) checkPlainAllowed(address);
+  const calls = new OpenCalls();
+  const server = new Server({
+    ...frameOptions(options.keepAlive),
+    'grpc.max_concurrent_streams': MAX_STREAMS_PER_CONNECTION,
+  });
+  registerAll(server, bindingTable(bindings), calls, options);
+  await removeStaleSocket(address);
+  const port = await bind(server, address, options.tls);
+  if (isUnixAddress(address)) chmodSync(socketPath(address), 0o600);
+  return {
+    address: isUnixAddress(address) ? address : `${hostOf(address)}:${port}`,
+    close: () => new Promise((resolve) => server.tryShutdown(() => resolve())),
+    abort: () => {
+      calls.abortAll();
+      server.forceShutdown();
+    },
+  };
+}
+
+/** Calls under way, so that an abort reaches their handlers. */
+class OpenCalls {
+  readonly #aborts = new Set<AbortController>();
+
+  open(): AbortController {
+    const abort = new AbortController();
+    this.#aborts.add(abort);
+    return abort;
+  }
+
+  close(abort: AbortController): void {
+    this.#aborts.delete(abort);
+  }
+
+  abortAll(): void {
+    const reason = new WalbError('cancelled', 'the server is shutting down');
+    for (const abort of this.#aborts) abort.abort(reason);
+  }
+}
+
+function registerAll(
+  server: Server,
+  table: BindingTable,
+  calls: OpenCalls,
+  options: GrpcServerOptions,
+): void {
+  for (const [path, binding] of table) {
+    const serve = (call: Call): void => void serveCall(call, binding, calls, options);
+    server.register(path, serve, bytesToBuffer, sameBuffer, 'bidi');
+  }
+}
+
+/** Runs one call to its end; never rejects. */
+async function serveCall(
+  call: Call,
+  binding: Binding,
+  calls: OpenCalls,
+  options: GrpcServerOptions,
+): Promise<void> {
+  const abort = calls.open();
+  const stream = new GrpcStream(call, (error) => endWith(call, error));
+  call.on('cancelled', () => {
+    const error = new WalbError('unavailable', `the caller ${call.getPeer()} is gone`);
+    stream.fail(error);
+    abort.abort(error);
+  });
+  try {
+    const context = contextOf(call, abort.signal, options);
+    await runHandler(binding, stream, context);
+    call.end();
+  } catch (error) {
+    endWith(call, WalbError.from(error));
+  } finally {
+    stream.finish();
+    calls.close(abort);
+  }
+}
+
+/** grpc-js's way to end a server stream with a status: an `error` event that carries it. */
+function endWith(call: Call, error: WalbError): void {
+  if (!call.cancelled && !call.writableEnded) call.emit('error', statusOf(error));
+}
+
+function contextOf(call: Call, signal: AbortSignal, options: GrpcServerOptions): CallContext {
+  checkVersion(metadataText(call, VERSION_KEY));
+  const clientId = metadataText(call, CLIENT_ID_KEY) ?? '';
+  if (!isClientId(clientId)) {
+    throw new WalbError('invalid-argument', 'the call carries no valid client id');
+  }
+  const identity =
+    options.tls === undefined ? undefined : identityOf(call.getAuthContext().sslPeerCertificate);
+  return { peer: call.getPeer(), clientId, identity, signal };
+}
+
+function metadataText(call: Call, key: string): string | undefined {
+  const [value] = call.metadata.get(key);
+  return typeof value === 'string' ? value : undefined;
+}
+
+async function bind(server: Server, address: string, tls: TlsOptions | undefined): Promise<number> {
+  const security =
+    tls === undefined
+      ? ServerCredentials.createInsecure()
+      : ServerCredentials.createSsl(
+          Buffer.from(tls.ca),
+          [{ private_key: Buffer.from(tls.privateKey), cert_chain: Buffer.from(tls.certificate) }],
+          true,
+        );
+  return await new Promise((resolve, reject) => {
+    server.bindAsync(address, security, (error, port) => {
+      if (error === null) resolve(port);
+      else reject(bindError(address, error));
+    });
+  });
+}
+
+function bindError(address: string, error: Error): WalbError {
+  const code = error.message.includes('EADDRINUSE')
+    ? 'busy'
+    : error.message.includes('EACCES')
+      ? 'permission-denied'
+      : 'invalid-argument';
+  const message = `can not listen at ${address}: ${error.message}`;
+  return new WalbError(code, message, { details: { address }, cause: error });
+}
+
+function socketPath(address: string): string {
+  return address.slice('unix:'.length);
+}
+
+/** A socket file whose server was killed stays behind and would block the next start. */
+async function removeStaleSocket(address: string): Promise<void> {
+  if (!isUnixAddress(address)) return;
+  const path = socketPath(address);
+  if (lstatSync(path, { throwIfNoEntry: false })?.isSocket() !== true) return;
+  const inUse = await new Promise<boolean>((resolve) => {
+    const socket = connect(path, () => resolve(true));
+    socket.on('error', (error: NodeJS.ErrnoException) => resolve(error.code !== 'ECONNREFUSED'));
+    socket.unref();
+  });
+  if (!inUse) rmSync(path);
+}
