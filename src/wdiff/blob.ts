@@ -1,0 +1,175 @@
+/** Blobs: in memory (from a stream) and in a file (read when asked for), with a bounded cache. */
+import type { Bytes, FileHandle, Lb } from '../core/index.ts';
+import { LB_SIZE, MIB } from '../core/index.ts';
+import { checksum } from '../kernels/index.ts';
+import { type CompressionKind, decompress } from './codec/index.ts';
+import type { DiffBlob } from './diff-io.ts';
+import { fieldError, type Place } from './layout.ts';
+
+/**
+ * Decompressed bytes one cache keeps unless told otherwise. Several records of an indexed file and
+ * several pieces of a merge show windows of one blob, which are near each other in address order;
+ * 64 MiB holds two blobs of the largest size.
+ */
+export const BLOB_CACHE_BYTES: Bytes = 64 * MIB;
+
+/** Least recently used decompressed blobs, shared by all files of one merge or image. */
+export class BlobCache {
+  readonly #limit: Bytes;
+  readonly #entries = new Map<DiffBlob, Uint8Array>();
+  #bytes: Bytes = 0;
+
+  constructor(limit: Bytes = BLOB_CACHE_BYTES) {
+    this.#limit = limit;
+  }
+
+  /** Bytes kept now; never more than the limit. */
+  get bytes(): Bytes {
+    return this.#bytes;
+  }
+
+  get(blob: DiffBlob): Uint8Array | undefined {
+    const data = this.#entries.get(blob);
+    if (data === undefined) return undefined;
+    this.#entries.delete(blob);
+    this.#entries.set(blob, data);
+    return data;
+  }
+
+  put(blob: DiffBlob, data: Uint8Array): void {
+    if (data.length > this.#limit || this.#entries.has(blob)) return;
+    for (const [oldest, bytes] of this.#entries) {
+      if (this.#bytes + data.length <= this.#limit) break;
+      this.#entries.delete(oldest);
+      this.#bytes -= bytes.length;
+    }
+    this.#entries.set(blob, data);
+    this.#bytes += data.length;
+  }
+}
+
+/** What a record says about its blob. */
+export interface BlobFacts {
+  readonly blocks: Lb;
+  readonly compression: CompressionKind;
+  readonly storedSize: Bytes;
+  readonly checksum: number;
+}
+
+/** A blob whose stored bytes are in memory already. */
+export class MemoryBlob implements DiffBlob {
+  readonly blocks: Lb;
+  readonly compression: CompressionKind;
+  readonly storedSize: Bytes;
+  readonly checksum: number;
+  readonly #stored: Uint8Array;
+  readonly #place: Place;
+  #data: Uint8Array | undefined;
+
+  /** Throws `corrupt` when `stored` does not have the checksum. */
+  constructor(facts: BlobFacts, stored: Uint8Array, place: Place) {
+    this.blocks = facts.blocks;
+    this.compression = facts.compression;
+    this.storedSize = facts.storedSize;
+    this.checksum = facts.checksum;
+    this.#stored = stored;
+    this.#place = place;
+    verifyStored(stored, facts.checksum, place);
+  }
+
+  stored(): Uint8Array {
+    return this.#stored;
+  }
+
+  data(): Uint8Array {
+    this.#data ??= this.dataOnce();
+    return this.#data;
+  }
+
+  dataOnce(): Uint8Array {
+    return this.#data ?? expand(this, this.#stored, this.#place);
+  }
+}
+
+/** A blob in a file; every access reads it unless the cache has its data. */
+export class FileBlob implements DiffBlob {
+  readonly blocks: Lb;
+  readonly compression: CompressionKind;
+  readonly storedSize: Bytes;
+  readonly checksum: number;
+  readonly #handle: FileHandle;
+  readonly #offset: Bytes;
+  readonly #cache: BlobCache;
+
+  constructor(facts: BlobFacts, handle: FileHandle, offset: Bytes, cache: BlobCache) {
+    this.blocks = facts.blocks;
+    this.compression = facts.compression;
+    this.storedSize = facts.storedSize;
+    this.checksum = facts.checksum;
+    this.#handle = handle;
+    this.#offset = offset;
+    this.#cache = cache;
+  }
+
+  stored(): Uint8Array {
+    const place = this.#place;
+    const bytes = Buffer.allocUnsafeSlow(this.storedSize);
+    const count = this.#handle.read(bytes, this.#offset);
+    if (count !== this.storedSize) {
+      throw fieldError(place, 'record data', `the file ends after ${count} of ${this.storedSize}`);
+    }
+    verifyStored(bytes, this.checksum, place);
+    return bytes;
+  }
+
+  data(): Uint8Array {
+    const cached = this.#cache.get(this);
+    if (cached !== undefined) return cached;
+    const data = expand(this, this.stored(), this.#place);
+    this.#cache.put(this, data);
+    return data;
+  }
+
+  dataOnce(): Uint8Array {
+    return this.#cache.get(this) ?? expand(this, this.stored(), this.#place);
+  }
+
+  get #place(): Place {
+    return { file: this.#handle.path, offset: this.#offset };
+  }
+}
+
+function verifyStored(stored: Uint8Array, sum: number, place: Place): void {
+  const actual = checksum(stored, 0);
+  if (actual === sum) return;
+  throw fieldError(place, 'record data checksum', 'does not fit the stored data', {
+    expected: sum,
+    actual,
+  });
+}
+
+function expand(blob: DiffBlob, stored: Uint8Array, place: Place): Uint8Array {
+  if (blob.compression === 'none') return stored;
+  const size = blob.blocks * LB_SIZE;
+  try {
+    return decompress(blob.compression, stored, size);
+  } catch (thrown) {
+    const cause = thrown instanceof Error ? thrown.message : String(thrown);
+    throw fieldError(place, 'record data', `${blob.compression} can not expand it: ${cause}`);
+  }
+}
+
+/** An uncompressed blob of data that was never stored: log IOs, image blocks. */
+export function blobOfData(data: Uint8Array): DiffBlob {
+  return {
+    blocks: data.length / LB_SIZE,
+    compression: 'none',
+    storedSize: data.length,
+    get checksum() {
+      return checksum(data, 0);
+    },
+    stored: () => data,
+    data: () => data,
+    dataOnce: () => data,
+  };
+}

@@ -1,0 +1,138 @@
+/**
+ * Conversion of log to wdiff, with exactly the piece boundaries of the original (formats.md 7).
+ *
+ * Indexed: data goes out as it comes, only the index lives in memory. This is what a proxy does while
+ * it receives a log.
+ *
+ * Sorted: output is in address order, so the data must wait until the log has ended. It waits raw in
+ * a scratch store. Compressing it first would cost a decompression for every cut piece and the
+ * compression of everything overwritten; a file in the page cache costs neither.
+ */
+import type { Bytes, Lb } from '../core/index.ts';
+import { LB_SIZE, MIB } from '../core/index.ts';
+import type { LogItem, WlogItem } from '../wlog/index.ts';
+import { blobOfData } from './blob.ts';
+import type { Compression } from './codec/index.ts';
+import type { DiffBatch, DiffIo } from './diff-io.ts';
+import { IndexedDiffEncoder } from './indexed-writer.ts';
+import { IoTable } from './io-table.ts';
+import { discardIo, type LogIo, requireLogIo, writeIo } from './log-io.ts';
+import { type Piece, PieceMap, plainSplitting } from './piece-map.ts';
+import { type ScratchFactory, ScratchStore } from './scratch.ts';
+import { sortedDiffParts } from './sorted-writer.ts';
+
+/** Longest piece by default: 1 MiB. */
+export const DEFAULT_MAX_IO_BLOCKS: Lb = MIB / LB_SIZE;
+
+/** Pieces read back at a time, so that a batch holds little data. */
+const BATCH_BYTES: Bytes = MIB;
+const BATCH_PIECES = 127;
+
+export interface ConvertOptions {
+  /** Of the output's file header: that of the log. */
+  readonly uuid: Uint8Array;
+  readonly compression: Compression;
+  /** Longest piece, 0 for no limit; default 2048 (1 MiB). */
+  readonly maxIoBlocks?: Lb;
+}
+
+export interface SortedConvertOptions extends ConvertOptions {
+  /** Used when the data passes `scratchMemory`; without it that is an error. */
+  readonly scratch?: ScratchFactory;
+  readonly scratchMemory?: Bytes;
+}
+
+/** The writes and discards of a log as conversion takes them: padding left out, zeros found. */
+export async function* logIosOf(
+  items: AsyncIterable<WlogItem | LogItem> | Iterable<WlogItem | LogItem>,
+): AsyncGenerator<LogIo> {
+  for await (const item of items) {
+    if (item.kind !== 'io') continue;
+    if (item.type === 'write') yield writeIo(item.record.offset, item.data);
+    else if (item.type === 'discard') yield discardIo(item.record.offset, item.record.blocks);
+  }
+}
+
+export type LogIos = AsyncIterable<LogIo> | Iterable<LogIo>;
+
+/**
+ * The bytes of the indexed wdiff of `ios` (oldest first), to be written one after another. Each
+ * buffer is valid until the next is asked for. Throws `invalid-argument` for an impossible IO.
+ */
+export async function* convertToIndexed(
+  ios: LogIos,
+  options: ConvertOptions,
+): AsyncGenerator<Uint8Array> {
+  const { uuid, compression, maxIoBlocks = DEFAULT_MAX_IO_BLOCKS } = options;
+  const encoder = new IndexedDiffEncoder({ uuid, compression, maxIoBlocks });
+  yield encoder.begin();
+  for await (const io of ios) {
+    const blob = encoder.add(io);
+    if (blob !== undefined) yield blob;
+  }
+  yield* encoder.end();
+}
+
+/**
+ * The bytes of the sorted wdiff of `ios` (oldest first): lists of buffers to be written one after
+ * another. Throws `invalid-argument` for an impossible IO, `limit-exceeded` without scratch.
+ */
+export async function* convertToSorted(
+  ios: LogIos,
+  options: SortedConvertOptions,
+): AsyncGenerator<readonly Uint8Array[]> {
+  const sorter = new LogSorter(options);
+  for await (const io of ios) sorter.add(io);
+  const { uuid, compression } = options;
+  yield* sortedDiffParts(sorter.batches(), { uuid, compression, packLimit: 'stored' });
+}
+
+/** Collects log IOs and gives the pieces that are left of them in address order. */
+class LogSorter {
+  readonly #ios = new IoTable();
+  readonly #map: PieceMap;
+  readonly #scratch: ScratchStore;
+
+  constructor(options: SortedConvertOptions) {
+    const maxIoBlocks = options.maxIoBlocks ?? DEFAULT_MAX_IO_BLOCKS;
+    this.#map = new PieceMap(plainSplitting(maxIoBlocks), this.#ios);
+    this.#scratch = new ScratchStore(options.scratch, options.scratchMemory);
+  }
+
+  add(io: LogIo): void {
+    requireLogIo(io);
+    const position = io.kind === 'normal' ? this.#scratch.append(io.data) : 0;
+    const { kind, blocks } = io;
+    const facts = {
+      kind,
+      position,
+      blocks,
+      storedSize: 0,
+      compression: 'none',
+      checksum: 0,
+    } as const;
+    this.#map.put(io.address, io.blocks, this.#ios.add(facts));
+  }
+
+  *batches(): Generator<DiffBatch> {
+    let batch: DiffIo[] = [];
+    let bytes = 0;
+    for (const piece of this.#map) {
+      const io = this.#pieceIo(piece);
+      batch.push(io);
+      bytes += io.kind === 'normal' ? io.blocks * LB_SIZE : 0;
+      if (batch.length < BATCH_PIECES && bytes < BATCH_BYTES) continue;
+      yield batch;
+      batch = [];
+      bytes = 0;
+    }
+    if (batch.length > 0) yield batch;
+  }
+
+  #pieceIo({ address, blocks, ref, ioOffset }: Piece): DiffIo {
+    const io = this.#ios.get(ref);
+    if (io.kind !== 'normal') return { address, blocks, kind: io.kind };
+    const data = this.#scratch.read(io.position + ioOffset * LB_SIZE, blocks * LB_SIZE);
+    return { address, blocks, kind: 'normal', blob: blobOfData(data), blobOffset: 0 };
+  }
+}

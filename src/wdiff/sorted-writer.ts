@@ -1,0 +1,163 @@
+/** Writer of sorted wdiffs: packs of at most 127 records and 32 MiB, records compressed one by one. */
+import type { Bytes, Lb } from '../core/index.ts';
+import { LB_SIZE, WalbError } from '../core/index.ts';
+import { checksum } from '../kernels/index.ts';
+import { type Compression, type CompressionKind, compress } from './codec/index.ts';
+import { type DataIo, type DiffIo, type DiffStream, ioData, isWhole } from './diff-io.ts';
+import { encodeFileHeader, FILE_HEADER_SIZE } from './file-header.ts';
+import {
+  encodePack,
+  MAX_PACK_DATA,
+  MAX_PACK_RECORDS,
+  PACK_HEADER_SIZE,
+  type SortedRecord,
+} from './sorted-format.ts';
+
+export interface SortedWriterOptions {
+  readonly uuid: Uint8Array;
+  readonly compression: Compression;
+  /**
+   * What counts towards the 32 MiB of a pack (formats.md 5): conversion and full scan count stored
+   * bytes, a merge uncompressed ones.
+   */
+  readonly packLimit: 'stored' | 'uncompressed';
+  /**
+   * `reuse` (default) writes data that is compressed with the wanted codec as it is, whatever its
+   * level; `always` compresses everything anew.
+   */
+  readonly recompress?: 'reuse' | 'always';
+  /** Stands for the file in errors. */
+  readonly name?: string;
+}
+
+/** Data of a record as it will be stored. */
+interface Stored {
+  readonly bytes: Uint8Array;
+  readonly compression: CompressionKind;
+  readonly checksum: number;
+}
+
+/**
+ * Turns pieces into the bytes of a sorted wdiff: `begin`, then `add` for each piece, then `end`.
+ * What `add` returns is to be written in order; it is empty until a pack is complete. Pieces that
+ * are unsorted or overlap are refused with `invalid-argument` before anything of them is written.
+ */
+export class SortedDiffEncoder {
+  readonly #options: SortedWriterOptions;
+  readonly #name: string;
+  #records: SortedRecord[] = [];
+  #parts: Uint8Array[] = [];
+  #storedSize: Bytes = 0;
+  #countedSize: Bytes = 0;
+  #offset: Bytes = 0;
+  /** End of the last record of the packs that are written already. */
+  #floor: Lb = 0;
+  #end: Lb = 0;
+
+  constructor(options: SortedWriterOptions) {
+    this.#options = options;
+    this.#name = options.name ?? '<output>';
+  }
+
+  begin(): Uint8Array[] {
+    this.#offset = FILE_HEADER_SIZE;
+    return [encodeFileHeader({ format: 'sorted', uuid: this.#options.uuid })];
+  }
+
+  add(io: DiffIo): Uint8Array[] {
+    refuseDisorder(io, this.#end);
+    const stored = io.kind === 'normal' ? this.#store(io) : undefined;
+    const storedSize = stored?.bytes.length ?? 0;
+    const counted = this.#countedSizeOf(io, storedSize);
+    const full =
+      this.#records.length === MAX_PACK_RECORDS || this.#countedSize + counted > MAX_PACK_DATA;
+    const done = full && this.#records.length > 0 ? this.#finishPack() : [];
+    this.#append(io, stored);
+    this.#countedSize += counted;
+    return done;
+  }
+
+  end(): Uint8Array[] {
+    const last = this.#records.length > 0 ? this.#finishPack() : [];
+    const place = { file: this.#name, offset: this.#offset };
+    return [...last, encodePack([], place, this.#end)];
+  }
+
+  #countedSizeOf(io: DiffIo, storedSize: Bytes): Bytes {
+    if (io.kind !== 'normal') return 0;
+    return this.#options.packLimit === 'stored' ? storedSize : io.blocks * LB_SIZE;
+  }
+
+  #store(io: DataIo): Stored {
+    const { kind, level } = this.#options.compression;
+    const { blob } = io;
+    if (this.#options.recompress !== 'always' && isWhole(io) && blob.compression === kind) {
+      return { bytes: blob.stored(), compression: kind, checksum: blob.checksum };
+    }
+    const data = ioData(io);
+    const packed = compress(kind, level, data);
+    const bytes = packed ?? data;
+    return {
+      bytes,
+      compression: packed === undefined ? 'none' : kind,
+      checksum: checksum(bytes, 0),
+    };
+  }
+
+  #append(io: DiffIo, stored: Stored | undefined): void {
+    const { address, blocks, kind } = io;
+    this.#records.push({
+      address,
+      blocks,
+      kind,
+      compression: stored?.compression ?? 'none',
+      dataOffset: this.#storedSize,
+      dataSize: stored?.bytes.length ?? 0,
+      checksum: stored?.checksum ?? 0,
+    });
+    this.#end = address + blocks;
+    if (stored === undefined) return;
+    this.#parts.push(stored.bytes);
+    this.#storedSize += stored.bytes.length;
+  }
+
+  #finishPack(): Uint8Array[] {
+    const place = { file: this.#name, offset: this.#offset };
+    const pack = [encodePack(this.#records, place, this.#floor), ...this.#parts];
+    this.#offset += PACK_HEADER_SIZE + this.#storedSize;
+    this.#floor = this.#end;
+    this.#records = [];
+    this.#parts = [];
+    this.#storedSize = 0;
+    this.#countedSize = 0;
+    return pack;
+  }
+}
+
+function refuseDisorder(io: DiffIo, end: Lb): void {
+  if (io.address >= end && io.blocks > 0) return;
+  throw new WalbError(
+    'invalid-argument',
+    `piece ${io.address}+${io.blocks} is empty or starts before ${end}, where the one before it ends`,
+    { details: { address: io.address, blocks: io.blocks, end } },
+  );
+}
+
+/**
+ * The bytes of a sorted wdiff of `pieces`, as lists of buffers to be written one after another: the
+ * file header, then a list per pack (at most 4096 + 32 MiB). Memory: one pack.
+ */
+export async function* sortedDiffParts(
+  pieces: DiffStream,
+  options: SortedWriterOptions,
+): AsyncGenerator<readonly Uint8Array[]> {
+  const encoder = new SortedDiffEncoder(options);
+  yield encoder.begin();
+  for await (const batch of pieces) {
+    for (const io of batch) {
+      const parts = encoder.add(io);
+      if (parts.length > 0) yield parts;
+    }
+  }
+  yield encoder.end();
+}
