@@ -1,0 +1,425 @@
+/**
+ * The user-space walb device: every write goes to the ring log first, is acknowledged, and reaches
+ * the data image in the background. docs/device.md tells the whole story.
+ *
+ *     const device = await openDevice(env, { log: 'vol.log', data: 'vol.img' });
+ *     device.submit([{ kind: 'write', offset: 0, data }]);   // undefined: logged already
+ *     await device.flush();                                  // on stable storage
+ *     device.read(0, into);                                  // sees what was written
+ *
+ * Source: semantics.md B, formats.md 3; behaviours W1, W2, W5, W10, X1-X6 (hooks).
+ */
+import {
+  type CancelTimer,
+  type Env,
+  type FileLock,
+  LB_SIZE,
+  type Lb,
+  type Lsid,
+  type Millis,
+  Mutex,
+  type Permit,
+  WalbError,
+} from '../../core/index.ts';
+import type { RingLog } from '../../wlog/index.ts';
+import type { DeviceInfo, Lsids, RawLogpack, VolumeDevice } from '../volume-device.ts';
+import { Applier } from './applier.ts';
+import { Checkpointer } from './checkpointer.ts';
+import type { DataImage } from './data-image.ts';
+import type { BlockHooks } from './hooks.ts';
+import { Intake } from './intake.ts';
+import { appendLimits, LogAppender } from './log-appender.ts';
+import { lostLog, readPacks } from './log-reader.ts';
+import { LogSyncer } from './log-syncer.ts';
+import { PendingWrites } from './pending.ts';
+import { groupRequests, validateRequest, type WriteRequest } from './requests.ts';
+import { EngineState } from './state.ts';
+import type { SuperStore } from './super-store.ts';
+
+/** What `openDevice` puts together: files open and locked, log redone. */
+export interface EngineParts {
+  readonly env: Env;
+  readonly log: RingLog;
+  readonly image: DataImage;
+  readonly superStore: SuperStore;
+  readonly locks: readonly FileLock[];
+  readonly hooks: BlockHooks;
+  readonly path: string;
+  readonly checkpointInterval: Millis;
+  readonly pendingMemory: Uint8Array;
+  readonly pendingWrites: number;
+}
+
+/** Figures beyond the lsids, for status displays. */
+export interface EngineStatus {
+  readonly condition: 'ok' | 'overflow' | 'no-space' | 'failed' | 'closed';
+  /** What the condition is about; undefined when ok. */
+  readonly reason: WalbError | undefined;
+  readonly pendingBytes: number;
+  readonly pendingWrites: number;
+  readonly isFrozen: boolean;
+}
+
+export class WalbDevice implements VolumeDevice {
+  readonly #parts: EngineParts;
+  readonly #state: EngineState;
+  readonly #pending: PendingWrites;
+  readonly #appender: LogAppender;
+  readonly #syncer: LogSyncer;
+  readonly #applier: Applier;
+  readonly #checkpointer: Checkpointer;
+  readonly #intake: Intake;
+  readonly #readImage: (into: Uint8Array, offset: Lb) => void;
+  /** Operations that change the super sector's facts follow one another. */
+  readonly #admin = new Mutex('device administration');
+  /** Rises with each log reset: readers of the old history notice. */
+  #history = 0;
+  #freeze: { readonly permit: Permit; readonly timer: CancelTimer | undefined } | undefined;
+  #closing: Promise<void> | undefined;
+
+  /** Use `openDevice`. */
+  constructor(parts: EngineParts) {
+    const { env, log, image, superStore, hooks } = parts;
+    const { pbs, ringPb } = log.geometry;
+    const written = Number(superStore.fields.writtenLsid);
+    this.#parts = parts;
+    this.#state = new EngineState(
+      {
+        latest: written,
+        flush: written,
+        permanent: written,
+        applied: written,
+        checkpointed: written,
+        oldest: Number(superStore.fields.oldestLsid),
+      },
+      ringPb,
+      env.log,
+    );
+    const state = this.#state;
+    this.#pending = new PendingWrites(parts.pendingMemory, parts.pendingWrites);
+    const { salt } = superStore.fields;
+    this.#appender = new LogAppender(
+      log.file,
+      log.geometry,
+      salt,
+      state,
+      this.#pending,
+      hooks,
+      appendLimits(log.geometry, parts.pendingMemory.length),
+    );
+    this.#syncer = new LogSyncer(log.file, env.clock, state, pbs);
+    const joins = hooks.beforeReplace === undefined;
+    this.#applier = new Applier(env.clock, state, this.#pending, image, joins);
+    this.#checkpointer = new Checkpointer(
+      env.clock,
+      state,
+      image,
+      superStore,
+      this.#syncer,
+      parts.checkpointInterval,
+    );
+    this.#intake = new Intake(
+      state,
+      this.#pending,
+      this.#appender,
+      this.#syncer,
+      this.#checkpointer,
+    );
+    this.#readImage = (into, offset) => image.read(into, offset);
+  }
+
+  get sizeLb(): Lb {
+    return this.#parts.superStore.fields.deviceLb;
+  }
+
+  get status(): EngineStatus {
+    const { failure, stall, isOverflow } = this.#state;
+    const condition =
+      this.#closing !== undefined
+        ? 'closed'
+        : failure !== undefined
+          ? 'failed'
+          : stall !== undefined
+            ? 'no-space'
+            : isOverflow
+              ? 'overflow'
+              : 'ok';
+    return {
+      condition,
+      reason: failure ?? stall,
+      pendingBytes: this.#pending.bytes,
+      pendingWrites: this.#pending.count,
+      isFrozen: this.#freeze !== undefined,
+    };
+  }
+
+  /**
+   * Writes, discards and zeroes the ranges of one batch, in order, by one log write. Undefined: all of
+   * it is in the log already and every later read sees it; it survives a crash of the process, and a
+   * power cut after `flush`. A promise: the same once it resolves; until then `data` must not change.
+   * Throws (or rejects) `invalid-argument`, `no-space`, or `io` when the device failed.
+   */
+  submit(requests: readonly WriteRequest[]): Promise<void> | undefined {
+    this.#requireOpen();
+    const { sizeLb } = this;
+    for (const request of requests) validateRequest(request, sizeLb);
+    return this.#intake.submit(groupRequests(requests, this.#appender.limits));
+  }
+
+  /** Fills `into` (whole blocks) with the present content from `offset` on. */
+  read(offset: Lb, into: Uint8Array): void {
+    this.#requireOpen();
+    const blocks = into.length / LB_SIZE;
+    if (!Number.isInteger(blocks) || offset < 0 || offset + blocks > this.sizeLb) {
+      throw new WalbError(
+        'invalid-argument',
+        `read of ${into.length} bytes at block ${offset} is not within the ${this.sizeLb} blocks`,
+        { details: { offset, length: into.length } },
+      );
+    }
+    this.#pending.read(offset, into, this.#readImage);
+  }
+
+  readBlocks(offset: Lb, into: Uint8Array): Promise<void> {
+    try {
+      this.read(offset, into);
+      return Promise.resolve();
+    } catch (error) {
+      return Promise.reject(error);
+    }
+  }
+
+  flush(): Promise<void> {
+    return this.#syncer.sync();
+  }
+
+  info(): Promise<DeviceInfo> {
+    const { name, deviceLb, pbs, ringPb, uuid, salt } = this.#parts.superStore.fields;
+    const { path } = this.#parts;
+    return Promise.resolve({ name, path, sizeLb: deviceLb, pbs, ringPb, uuid: uuid.slice(), salt });
+  }
+
+  lsids(): Promise<Lsids> {
+    const { latest, flush, permanent, applied, checkpointed, oldest } = this.#state.positions;
+    return Promise.resolve({
+      latest: BigInt(latest),
+      submitted: BigInt(latest),
+      flush: BigInt(flush),
+      completed: BigInt(latest),
+      permanent: BigInt(permanent),
+      written: BigInt(applied),
+      prevWritten: BigInt(checkpointed),
+      oldest: BigInt(oldest),
+    });
+  }
+
+  isOverflow(): Promise<boolean> {
+    return Promise.resolve(this.#state.isOverflow);
+  }
+
+  watch(listener: () => void): CancelTimer {
+    let isScheduled = false;
+    let isCancelled = false;
+    const unsubscribe = this.#state.changed.subscribe(() => {
+      if (isScheduled) return;
+      isScheduled = true;
+      queueMicrotask(() => {
+        isScheduled = false;
+        if (!isCancelled) listener();
+      });
+    });
+    return () => {
+      isCancelled = true;
+      unsubscribe();
+    };
+  }
+
+  readLog(begin: Lsid, signal?: AbortSignal): AsyncIterable<RawLogpack> {
+    const { log, superStore } = this.#parts;
+    const history = this.#history;
+    const present: RingLog = { ...log, superSector: superStore.fields };
+    const window = () => {
+      this.#requireOpen();
+      return {
+        permanent: BigInt(this.#state.positions.permanent),
+        requirePresent: (lsid: Lsid) => this.#requireLog(lsid, history),
+      };
+    };
+    return readPacks(present, begin, window, signal);
+  }
+
+  async takeCheckpoint(): Promise<void> {
+    this.#requireOpen();
+    await this.#checkpointer.take();
+  }
+
+  get checkpointInterval(): Millis {
+    return this.#checkpointer.interval;
+  }
+
+  setCheckpointInterval(interval: Millis): void {
+    this.#checkpointer.setInterval(interval);
+  }
+
+  /**
+   * The super sector is on stable storage before the space is used again: otherwise a crash would
+   * find the old oldest lsid with its log overwritten.
+   */
+  async setOldestLsid(lsid: Lsid): Promise<void> {
+    using _admin = await this.#admin.lock();
+    this.#requireOpen();
+    const { positions, isOverflow } = this.#state;
+    const { path } = this.#parts;
+    if (isOverflow) throw lostLog(lsid, BigInt(positions.oldest), path, true);
+    const { oldest, checkpointed } = positions;
+    if (lsid < BigInt(oldest) || lsid > BigInt(checkpointed)) {
+      throw new WalbError(
+        'invalid-argument',
+        `${path}: oldest lsid ${lsid} is not within ${oldest}..${checkpointed} (last checkpoint)`,
+        { details: { lsid, oldest, prevWritten: checkpointed } },
+      );
+    }
+    await this.#updateSuper({ oldestLsid: lsid });
+    positions.oldest = Number(lsid);
+    this.#state.announce();
+  }
+
+  /**
+   * Order: everything reaches the image, then one super sector write makes the new, empty history.
+   * Before it a crash finds the old log whole, after it the new one; old packs do not verify under the
+   * new salt, and the first block is cleared for readers that do not look at the salt.
+   */
+  async resetLog(): Promise<DeviceInfo> {
+    using _admin = await this.#admin.lock();
+    this.#requireOpen();
+    this.#requireMelted('reset the log');
+    using _shut = await this.#intake.shut();
+    await this.#checkpointer.take();
+    const { env, log, superStore } = this.#parts;
+    const salt = differentSalt(env, superStore.fields.salt);
+    const uuid = env.random.bytes(superStore.fields.uuid.length);
+    await this.#updateSuper({ salt, uuid, oldestLsid: 0n, writtenLsid: 0n });
+    const { positions } = this.#state;
+    const zero = { latest: 0, flush: 0, permanent: 0, applied: 0, checkpointed: 0, oldest: 0 };
+    Object.assign(positions, zero);
+    this.#appender.salt = salt;
+    this.#history++;
+    log.file.write(new Uint8Array(log.geometry.pbs), log.geometry.ringOffsetPb * log.geometry.pbs);
+    await log.file.sync();
+    this.#state.announce();
+    return this.info();
+  }
+
+  /** The image grows first: a crash in between leaves it longer than the volume, which harms nobody. */
+  async resize(sizeLb: Lb): Promise<void> {
+    using _admin = await this.#admin.lock();
+    this.#requireOpen();
+    if (!Number.isSafeInteger(sizeLb * LB_SIZE) || sizeLb < this.sizeLb) {
+      throw new WalbError(
+        'invalid-argument',
+        `${this.#parts.path}: ${sizeLb} blocks is less than the present ${this.sizeLb}; volumes only grow`,
+        { details: { sizeLb, current: this.sizeLb } },
+      );
+    }
+    if (sizeLb === this.sizeLb) return;
+    await this.#parts.image.grow(sizeLb);
+    await this.#updateSuper({ deviceLb: sizeLb });
+    this.#state.announce();
+  }
+
+  /**
+   * Holds all writes back and brings the image up to date, until `melt` or for `seconds` (0: no end):
+   * meanwhile the data image by itself is the volume. Freezing again sets a new time.
+   */
+  async freeze(seconds = 0): Promise<void> {
+    this.#requireOpen();
+    const permit = this.#freeze?.permit ?? (await this.#intake.shut());
+    this.#freeze?.timer?.();
+    const melt = () => void this.melt();
+    const timer = seconds > 0 ? this.#parts.env.clock.after(seconds * 1000, melt) : undefined;
+    this.#freeze = { permit, timer };
+    await this.#checkpointer.take();
+  }
+
+  /** Lets writes go on; false when the device was not frozen. */
+  melt(): boolean {
+    const frozen = this.#freeze;
+    this.#freeze = undefined;
+    frozen?.timer?.();
+    frozen?.permit.release();
+    return frozen !== undefined;
+  }
+
+  /**
+   * Takes what was submitted to the image, records it and lets go of the files. A failed device just
+   * lets go: the log has what was acknowledged.
+   */
+  close(): Promise<void> {
+    this.#closing ??= this.#close();
+    return this.#closing;
+  }
+
+  async #close(): Promise<void> {
+    using _admin = await this.#admin.lock();
+    this.melt();
+    try {
+      using _shut = await this.#intake.shut();
+      if (this.#state.failure === undefined) await this.#checkpointer.take();
+    } catch (err) {
+      // Redo will do at the next start what could not be done now.
+      this.#state.log.warn({ err }, 'closed without a checkpoint; the log keeps what was written');
+    } finally {
+      await this.#applier.stop();
+      await this.#checkpointer.stop();
+      await this.#syncer.stop();
+      this.#parts.image.close();
+      this.#parts.log.file.close();
+      for (const lock of this.#parts.locks) lock.release();
+    }
+  }
+
+  async #updateSuper(change: Parameters<SuperStore['update']>[0]): Promise<void> {
+    this.#state.requireHealthy();
+    try {
+      await this.#parts.superStore.update(change);
+    } catch (thrown) {
+      const cause = WalbError.from(thrown);
+      const message = `the super sector can not be written, no more writes are taken: ${cause.message}`;
+      this.#state.fail(new WalbError('io', message, { details: cause.details, cause }));
+      this.#state.requireHealthy();
+    }
+  }
+
+  #requireOpen(): void {
+    if (this.#closing === undefined) return;
+    throw new WalbError('wrong-state', `${this.#parts.path} is closed`, {
+      details: { path: this.#parts.path },
+    });
+  }
+
+  #requireMelted(what: string): void {
+    if (this.#freeze === undefined) return;
+    const { path } = this.#parts;
+    throw new WalbError('wrong-state', `${path} is frozen; melt it to ${what}`, {
+      details: { path },
+    });
+  }
+
+  #requireLog(lsid: Lsid, history: number): void {
+    const { path } = this.#parts;
+    if (history !== this.#history) {
+      throw new WalbError('conflict', `${path}: the log was reset while it was read`, {
+        details: { file: path, lsid },
+      });
+    }
+    const { positions, isOverflow } = this.#state;
+    const oldest = BigInt(positions.oldest);
+    if (isOverflow || lsid < oldest) throw lostLog(lsid, oldest, path, isOverflow);
+  }
+}
+
+/** Never the old salt: packs of the old history must not verify in the new one. */
+function differentSalt(env: Env, old: number): number {
+  const salt = env.random.u32();
+  return salt === old ? (old + 1) % 0x1_0000_0000 : salt;
+}
