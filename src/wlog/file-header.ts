@@ -1,11 +1,10 @@
 /**
  * Header of a wlog file. docs/formats-wlog.md has the table. Source: formats.md 2.1.
  */
-import { type Bytes, LB_SIZE, type Lsid, U64_MAX } from '../core/index.ts';
+import { type Bytes, LB_SIZE, type Lsid, U64_MAX, UUID_BYTES } from '../core/index.ts';
 import { checksum } from '../kernels/index.ts';
 import { isWlogPbs } from './limits.ts';
 import { assertLayout, IN_MEMORY, invalidField, type Place } from './place.ts';
-import { UUID_SIZE } from './super-sector.ts';
 
 export const SECTOR_TYPE_WLOG = 4;
 export const WLOG_VERSION = 2;
@@ -23,7 +22,7 @@ const BEGIN_LSID = 40;
 const END_LSID = 48;
 const FIELDS_SIZE = 56;
 
-assertLayout(UUID + UUID_SIZE === BEGIN_LSID, 'wlog header: uuid is followed by begin_lsid');
+assertLayout(UUID + UUID_BYTES === BEGIN_LSID, 'wlog header: uuid is followed by begin_lsid');
 assertLayout(END_LSID + 8 === FIELDS_SIZE && FIELDS_SIZE <= WLOG_HEADER_SIZE, 'wlog header size');
 
 export interface WlogHeader {
@@ -60,7 +59,7 @@ export function decodeWlogHeader(block: Uint8Array): WlogHeader {
     salt: view.getUint32(SALT, true),
     logicalBs: view.getUint32(LOGICAL_BS, true),
     pbs: view.getUint32(PHYSICAL_BS, true),
-    uuid: block.slice(UUID, UUID + UUID_SIZE),
+    uuid: block.slice(UUID, UUID + UUID_BYTES),
     beginLsid: view.getBigUint64(BEGIN_LSID, true),
     endLsid: view.getBigUint64(END_LSID, true),
   };
@@ -91,7 +90,7 @@ export function verifyWlogHeaderChecksum(block: Uint8Array, place: Place): void 
 
 /** The 4096 header bytes. `endLsid` is 2^64-1 when unknown. Throws `corrupt` on bad fields. */
 export function encodeWlogHeader(fields: WlogHeaderFields): Uint8Array {
-  if (fields.uuid.length !== UUID_SIZE) {
+  if (fields.uuid.length !== UUID_BYTES) {
     throw invalidField('wlog file header', 'uuid', `has ${fields.uuid.length} bytes`, IN_MEMORY);
   }
   const block = new Uint8Array(WLOG_HEADER_SIZE);

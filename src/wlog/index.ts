@@ -5,6 +5,7 @@
 export * from './analyze.ts';
 export * from './byte-source.ts';
 export * from './file-header.ts';
+export * from './generator.ts';
 export * from './limits.ts';
 export * from './log-item.ts';
 export * from './original-text.ts';
@@ -17,5 +18,6 @@ export * from './ring-device.ts';
 export * from './ring-geometry.ts';
 export * from './ring-reader.ts';
 export * from './ring-restore.ts';
+export * from './seeded-random.ts';
 export * from './super-sector.ts';
 export * from './writer.ts';

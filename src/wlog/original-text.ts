@@ -2,7 +2,7 @@
  * Text exactly as wlog-show, wldev-info and wlog-analyze print it (`--format original`), for scripts
  * that parse it and for comparison with golden files.
  */
-import { type Bytes, LB_SIZE, U64_MAX } from '../core/index.ts';
+import { type Bytes, formatUuid, LB_SIZE, U64_MAX } from '../core/index.ts';
 import type { LogStatistics } from './analyze.ts';
 import { WLOG_VERSION, type WlogHeader } from './file-header.ts';
 import type { EndItem } from './log-item.ts';
@@ -19,11 +19,6 @@ import type { SuperSector } from './super-sector.ts';
 
 export function hex32(value: number): string {
   return value.toString(16).padStart(8, '0');
-}
-
-/** 32 lower-case hex digits (formats.md 1). */
-export function formatUuid(uuid: Uint8Array): string {
-  return Buffer.from(uuid).toString('hex');
 }
 
 function pad(value: number | bigint, width: number): string {

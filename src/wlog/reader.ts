@@ -9,7 +9,7 @@
  * The stop rules of 2.3 end the stream with an `end` item that carries the reason, instead of hiding
  * it. Truncated data and data that fails its checksum throw `corrupt`.
  */
-import { type Bytes, corrupt, LB_SIZE, type Lsid, WalbError } from '../core/index.ts';
+import { type Bytes, corrupt, equalBytes, LB_SIZE, type Lsid, WalbError } from '../core/index.ts';
 import { checksum } from '../kernels/index.ts';
 import type { ByteSource } from './byte-source.ts';
 import {
@@ -49,6 +49,14 @@ export interface ReadOptions {
   readonly data?: DataMode;
 }
 
+export interface ReadManyOptions extends ReadOptions {
+  /**
+   * When a log breaks off (bad header in the middle): `throw` (default), because what follows can not
+   * be found, or `stop` with the `end` item as the last one, as the tools for a single wlog do.
+   */
+  readonly onBreak?: 'throw' | 'stop';
+}
+
 export interface HeaderItem {
   readonly kind: 'header';
   readonly header: WlogHeader;
@@ -70,13 +78,11 @@ export async function* readWlog(
 
 /**
  * Several wlogs one after another on one stream, until it ends in place of a file header. Each must
- * continue where the one before really ended, with the same uuid, else `conflict` is thrown. A log that
- * breaks off before its end block anywhere but at the end of the stream is `corrupt`, since what follows
- * can not be found.
+ * continue where the one before really ended, with the same uuid, else `conflict` is thrown.
  */
 export async function* readWlogs(
   source: ByteSource,
-  options: ReadOptions = {},
+  options: ReadManyOptions = {},
 ): AsyncGenerator<WlogItem, void, undefined> {
   const stream = new WlogStream(source, options.data ?? 'verify');
   let header = await stream.fileHeader();
@@ -84,7 +90,7 @@ export async function* readWlogs(
   while (header !== undefined) {
     const end: EndItem = yield* stream.wlog(header);
     if (end.reason !== 'end-block') {
-      requireEndOfStream(end, source.name);
+      if (options.onBreak !== 'stop') requireEndOfStream(end, source.name);
       return;
     }
     const next = await stream.fileHeader();
@@ -121,7 +127,7 @@ function requireContinuation(
         details: { file, offset, field },
       },
     );
-  if (!Buffer.from(before.uuid).equals(next.uuid)) throw refuse('uuid', 'its uuid is another');
+  if (!equalBytes(before.uuid, next.uuid)) throw refuse('uuid', 'its uuid is another');
   if (next.beginLsid !== endLsid) {
     throw refuse('begin_lsid', `it begins at lsid ${next.beginLsid}, not at ${endLsid}`);
   }

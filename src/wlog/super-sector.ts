@@ -4,7 +4,7 @@
  *
  * Unlike walb-tools 1.0.19, the checksum is verified on every read (differences.d/wlog.md).
  */
-import { type Bytes, LB_SIZE, type Lb, type Lsid, type Pb } from '../core/index.ts';
+import { type Bytes, LB_SIZE, type Lb, type Lsid, type Pb, UUID_BYTES } from '../core/index.ts';
 import { checksum } from '../kernels/index.ts';
 import { isRingPbs } from './limits.ts';
 import { assertLayout, IN_MEMORY, invalidField, type Place } from './place.ts';
@@ -12,7 +12,8 @@ import { type RingGeometry, ringOffsetPb } from './ring-geometry.ts';
 
 export const SECTOR_TYPE_SUPER = 1;
 export const SUPER_VERSION = 2;
-export const UUID_SIZE: Bytes = 16;
+/** Bytes of the uuid field. */
+export const UUID_SIZE: Bytes = UUID_BYTES;
 /** Bytes of the name field, with at least one NUL. */
 export const SUPER_NAME_SIZE: Bytes = 32;
 /** Bytes of the sector that carry fields; the rest of the physical block is zero. */
@@ -32,7 +33,7 @@ const OLDEST_LSID = 80;
 const WRITTEN_LSID = 88;
 const DEVICE_SIZE = 96;
 
-assertLayout(UUID + UUID_SIZE === NAME, 'super sector: uuid is followed by name');
+assertLayout(UUID + UUID_BYTES === NAME, 'super sector: uuid is followed by name');
 assertLayout(NAME + SUPER_NAME_SIZE === RING_SIZE, 'super sector: name is followed by ring size');
 assertLayout(DEVICE_SIZE + 8 === SUPER_FIELDS_SIZE, 'super sector fields are 104 bytes');
 
@@ -78,7 +79,7 @@ export function decodeSuperSector(block: Uint8Array): SuperSector {
     pbs: view.getUint32(PHYSICAL_BS, true),
     metadataPb: view.getUint32(METADATA_SIZE, true),
     salt: view.getUint32(SALT, true),
-    uuid: block.slice(UUID, UUID + UUID_SIZE),
+    uuid: block.slice(UUID, UUID + UUID_BYTES),
     name: nul < 0 ? undefined : Buffer.from(nameField.subarray(0, nul)).toString('utf8'),
     ringPb: Number(view.getBigUint64(RING_SIZE, true)),
     oldestLsid: view.getBigUint64(OLDEST_LSID, true),
@@ -136,7 +137,7 @@ export function encodeSuperSector(fields: SuperFields, into: Uint8Array): void {
       IN_MEMORY,
     );
   }
-  if (fields.uuid.length !== UUID_SIZE || into.length !== fields.pbs) {
+  if (fields.uuid.length !== UUID_BYTES || into.length !== fields.pbs) {
     throw invalidField('super sector', 'uuid', 'or block has the wrong length', IN_MEMORY);
   }
   into.fill(0);
