@@ -10,6 +10,7 @@ export * from './generated/walb/v1/storage.ts';
 export * from './generated/walb/v1/transfer.ts';
 export * from './grpc-network.ts';
 export * from './limits.ts';
+export * from './memory-network.ts';
 export * from './methods.ts';
 export * from './service.ts';
 export * from './values.ts';

@@ -7,11 +7,11 @@
 import { WalbError } from '../core/index.ts';
 
 export class ForegroundLimit {
-  readonly #limit: number;
+  readonly limit: number;
   #running = 0;
 
   constructor(limit: number) {
-    this.#limit = limit;
+    this.limit = limit;
   }
 
   get running(): number {
@@ -20,11 +20,11 @@ export class ForegroundLimit {
 
   /** Counts one task until the result is disposed; throws `limit-exceeded`. */
   acquire(what: string): Disposable {
-    if (this.#running >= this.#limit) {
+    if (this.#running >= this.limit) {
       throw new WalbError(
         'limit-exceeded',
-        `${what}: exceeds max foreground tasks (${this.#running} of ${this.#limit} are running); try again later or raise -fg`,
-        { details: { running: this.#running, limit: this.#limit } },
+        `${what}: exceeds max foreground tasks (${this.#running} of ${this.limit} are running); try again later or raise -fg`,
+        { details: { running: this.#running, limit: this.limit } },
       );
     }
     this.#running += 1;

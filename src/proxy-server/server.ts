@@ -1,0 +1,421 @@
+/**
+ * The proxy server: takes log from storages, keeps diffs, sends them to archives.
+ *
+ * Source: semantics.md C, E.2; cli.md kinds P.
+ */
+import { makeDirectoryDurably } from '../core/durable.ts';
+import {
+  type Binding,
+  checkVolumeId,
+  isVolumeId,
+  type Lb,
+  MIB,
+  type Millis,
+  WalbError,
+} from '../core/index.ts';
+import {
+  type Accepted,
+  type ArchiveInfoRequest,
+  diffToMessage,
+  HostType,
+  handle,
+  type KickRequest,
+  type LatestSnap,
+  type ProxyArchiveStatus,
+  ProxyRpc,
+  type SetArchiveInfoRequest,
+  type StartRequest,
+  StartRole,
+  type StatusReply,
+  type StopRequest,
+  type VolumeState,
+  type VolumeView,
+} from '../rpc/index.ts';
+import type { ControlLogic } from '../server/control.ts';
+import type { ServerCore } from '../server/server-core.ts';
+import { type CommonSettings, clearView, commonStatus } from '../server/status.ts';
+import { TaskQueue } from '../server/task-queue.ts';
+import { archiveInfoFromMessage, archiveInfoToMessage, checkArchiveName } from './archive-info.ts';
+import type { ProxyConfig } from './config.ts';
+import { receiveWlog } from './receive.ts';
+import { sendNext } from './send.ts';
+import { PROXY_SENDING_STATES, type ProxyCommand } from './states.ts';
+import { stopProxyVolume } from './stop.ts';
+import { ProxyVolume } from './volume.ts';
+
+/** While a volume starts, its sends wait this long (C.4.1). */
+const STARTING_RETRY_MS: Millis = 1000;
+
+export class ProxyServer implements ControlLogic {
+  readonly core: ServerCore;
+  readonly config: ProxyConfig;
+  readonly #settings: CommonSettings;
+  readonly #volumes = new Map<string, ProxyVolume>();
+  readonly #sends: TaskQueue;
+
+  constructor(core: ServerCore, config: ProxyConfig, settings: CommonSettings) {
+    this.core = core;
+    this.config = config;
+    this.#settings = settings;
+    this.#sends = new TaskQueue({
+      clock: core.clock,
+      log: core.log,
+      workers: config.maxBackgroundTasks,
+      run: (key) => this.#runSend(key),
+    });
+  }
+
+  /** Loads every volume of the base directory and starts it, unless told not to. */
+  async load(): Promise<void> {
+    const { files } = this.core.env;
+    await makeDirectoryDurably(files, this.config.baseDirectory);
+    for (const name of files.list(this.config.baseDirectory)) {
+      if (!isVolumeId(name) || !this.#isVolumeDirectory(name)) continue;
+      const volume = new ProxyVolume(this.core, this.config, name, 'Stopped');
+      volume.spool.load();
+      this.#volumes.set(name, volume);
+    }
+    if (this.config.startStopped) return;
+    for (const volume of this.#volumes.values()) await this.#startVolume(volume);
+  }
+
+  /** Resolves when no send and no task of a client runs any more. */
+  async stopWork(): Promise<void> {
+    await this.#sends.stop();
+    await Promise.all([...this.#volumes.values()].map((volume) => volume.tasks.settled()));
+  }
+
+  bindings(): Binding[] {
+    return [
+      handle(ProxyRpc.listArchiveInfo, async ({ volume }) => ({
+        names: this.#volumes.get(checkVolumeId(volume))?.spool.archives() ?? [],
+      })),
+      handle(ProxyRpc.getArchiveInfo, async (request) => {
+        const { volume, archive } = this.#archiveOf(request);
+        return archiveInfoToMessage(archive, volume.spool.archive(archive)!);
+      }),
+      handle(ProxyRpc.addArchiveInfo, (request) => this.#setArchive(request, 'archive-info add')),
+      handle(ProxyRpc.updateArchiveInfo, (request) =>
+        this.#setArchive(request, 'archive-info update'),
+      ),
+      handle(ProxyRpc.deleteArchiveInfo, (request) => this.#deleteArchive(request)),
+      handle(ProxyRpc.resize, async ({ volume, sizeLb }) => {
+        await this.#resize(this.requireVolume(volume, 'resize'), sizeLb);
+        return {};
+      }),
+      handle(ProxyRpc.isWdiffSendError, async (request) => {
+        this.requireVolume(request.volume, 'get is-wdiff-send-error');
+        const { volume, archive } = this.#archiveOf(request);
+        return { value: volume.queue(archive).sendError };
+      }),
+      handle(ProxyRpc.getProxyDiff, async ({ volume: id, archive }) => {
+        const volume = this.#volumes.get(checkVolumeId(id));
+        const queue =
+          archive === ''
+            ? volume?.spool.received()
+            : this.#archiveOf({ volume: id, archive }).queue;
+        return { diffs: (queue ?? []).map(({ diff }) => diffToMessage(diff)) };
+      }),
+      handle(ProxyRpc.transferWlog, (stream, context) => receiveWlog(this, stream, context)),
+    ];
+  }
+
+  // ---- what receive.ts and stop.ts need
+
+  /** The volume, for a command its state may allow. Throws `wrong-state` for a Clear one. */
+  requireVolume(id: string, command: ProxyCommand): ProxyVolume {
+    const volume = this.#volumes.get(checkVolumeId(id));
+    if (volume !== undefined) return volume;
+    throw new WalbError(
+      'wrong-state',
+      `volume ${id} is Clear (not known here); ${command} needs it: run \`archive-info add\` first`,
+      { details: { volume: id, command, state: 'Clear' } },
+    );
+  }
+
+  spoolUsed(): number {
+    return [...this.#volumes.values()].reduce((sum, { spool }) => sum + spool.usedBytes(), 0);
+  }
+
+  diffsArrived(volume: ProxyVolume): void {
+    for (const archive of volume.spool.archives()) {
+      const delay = (volume.spool.archive(archive)?.delay ?? 0) * 1000;
+      this.#sends.push(sendKey(volume.id, archive), delay);
+    }
+  }
+
+  pushSends(volume: ProxyVolume): void {
+    volume.clearSendErrors();
+    for (const archive of volume.spool.archives()) this.#sends.force(sendKey(volume.id, archive));
+  }
+
+  dropSends(volume: ProxyVolume): void {
+    this.#sends.remove((key) => volumeOfKey(key) === volume.id);
+  }
+
+  // ---- ControlLogic
+
+  volumes(): string[] {
+    return [...this.#volumes.keys()].sort();
+  }
+
+  state(id: string): VolumeState {
+    return this.#volumes.get(id)?.state ?? 'Clear';
+  }
+
+  view(id: string): VolumeView {
+    const volume = this.#volumes.get(id);
+    return volume === undefined ? clearView(id) : volume.view(this.#archiveStatuses(volume));
+  }
+
+  async status(id: string): Promise<StatusReply['status']> {
+    if (id === '') return { $case: 'proxy', value: this.#serverStatus() };
+    const volume = this.#volumes.get(id);
+    if (volume !== undefined) {
+      return { $case: 'proxyVolume', value: volume.fullStatus(this.#archiveStatuses(volume)) };
+    }
+    return {
+      $case: 'proxyVolume',
+      value: {
+        volume: id,
+        state: 'Clear',
+        sizeLb: 0,
+        numDiff: 0,
+        totalSizeBytes: 0,
+        lastWlogReceived: 0,
+        totalNumAction: 0,
+        stopState: 'NotStopping',
+        archives: [],
+        spoolBytes: 0,
+        lastStorage: '',
+        lastError: undefined,
+        progress: [],
+        tasks: [],
+      },
+    };
+  }
+
+  async start({ volume: id, role }: StartRequest): Promise<void> {
+    if (role !== StartRole.UNSPECIFIED) {
+      throw new WalbError('invalid-argument', 'a proxy starts a volume without a role');
+    }
+    const volume = this.requireVolume(id, 'start');
+    volume.admit('start');
+    await this.#startVolume(volume);
+  }
+
+  async stop({ volume, mode }: StopRequest): Promise<Accepted> {
+    return stopProxyVolume(this, this.requireVolume(volume, 'stop'), mode);
+  }
+
+  async clearVolume(id: string): Promise<void> {
+    const volume = this.requireVolume(id, 'clear-vol');
+    volume.admit('clear-vol');
+    using change = volume.machine.begin('clear-vol');
+    this.dropSends(volume);
+    await volume.spool.destroy();
+    change.commit();
+    this.#forget(volume);
+  }
+
+  async kick({ volume: id, archive }: KickRequest): Promise<void> {
+    if (id === '') {
+      for (const volume of this.#volumes.values()) {
+        if (PROXY_SENDING_STATES.includes(volume.state)) this.pushSends(volume);
+      }
+      return;
+    }
+    const volume = this.requireVolume(id, 'kick');
+    volume.admit('kick');
+    if (archive === '') return this.pushSends(volume);
+    this.#archiveOf({ volume: id, archive });
+    volume.clearSendErrors(archive);
+    this.#sends.force(sendKey(id, archive));
+  }
+
+  async latestSnap(id: string | undefined): Promise<LatestSnap[]> {
+    const volumes = id === undefined ? [...this.#volumes.values()] : [this.#volumes.get(id)];
+    return volumes.flatMap((volume) => (volume === undefined ? [] : latestSnapsOf(volume)));
+  }
+
+  // ---- archives of a volume
+
+  async #setArchive(
+    { volume: id, info }: SetArchiveInfoRequest,
+    command: 'archive-info add' | 'archive-info update',
+  ): Promise<Record<string, never>> {
+    if (info === undefined) throw new WalbError('invalid-argument', 'archive info is missing');
+    const name = checkArchiveName(info.name);
+    const wanted = archiveInfoFromMessage(info);
+    const volume =
+      this.#volumes.get(checkVolumeId(id)) ?? new ProxyVolume(this.core, this.config, id, 'Clear');
+    volume.admit(command);
+    if (command === 'archive-info add' && volume.spool.archive(name) !== undefined) {
+      throw new WalbError(
+        'already-exists',
+        `archive ${name} is registered for volume ${id} already; use archive-info update to change it`,
+        { details: { volume: id, archive: name } },
+      );
+    }
+    using change = volume.machine.begin('archive-info-add');
+    if (change.from === 'Clear') {
+      await volume.spool.create();
+      this.#volumes.set(id, volume);
+    }
+    await volume.spool.setArchive(name, wanted);
+    change.commit();
+    volume.touch('archiveInfo');
+    return {};
+  }
+
+  async #deleteArchive({
+    volume: id,
+    archive,
+  }: ArchiveInfoRequest): Promise<Record<string, never>> {
+    const volume = this.requireVolume(id, 'archive-info delete');
+    volume.admit('archive-info delete');
+    using change = volume.machine.begin('archive-info-delete');
+    if (volume.spool.archive(archive) !== undefined) await volume.spool.removeArchive(archive);
+    volume.forgetQueue(archive);
+    if (volume.spool.archives().length > 0) {
+      change.commit('Stopped');
+    } else {
+      await volume.spool.destroy();
+      change.commit('Clear');
+      this.#forget(volume);
+    }
+    volume.touch('archiveInfo');
+    return {};
+  }
+
+  #archiveOf({ volume: id, archive }: ArchiveInfoRequest): {
+    volume: ProxyVolume;
+    archive: string;
+    queue: ReturnType<ProxyVolume['spool']['queue']>;
+  } {
+    const volume = this.#volumes.get(checkVolumeId(id));
+    if (volume?.spool.archive(archive) === undefined) {
+      const known = volume?.spool.archives().join(', ') || 'none';
+      throw new WalbError(
+        'not-found',
+        `archive info not exists:${archive} (volume ${id}; registered: ${known})`,
+        { details: { volume: id, archive } },
+      );
+    }
+    return { volume, archive, queue: volume.spool.queue(archive) };
+  }
+
+  // ---- volumes
+
+  async #startVolume(volume: ProxyVolume): Promise<void> {
+    using change = volume.machine.begin('start');
+    volume.spool.cleanTemporary();
+    await volume.spool.distribute();
+    change.commit();
+    this.pushSends(volume);
+  }
+
+  async #resize(volume: ProxyVolume, sizeLb: Lb): Promise<void> {
+    volume.admit('resize');
+    if (sizeLb < 1) throw new WalbError('invalid-argument', 'the size must be at least one block');
+    await volume.spool.setSize(sizeLb);
+    volume.touch('size');
+  }
+
+  #forget(volume: ProxyVolume): void {
+    this.#volumes.delete(volume.id);
+    this.core.hub.notify(volume.id);
+  }
+
+  #isVolumeDirectory(name: string): boolean {
+    return this.core.env.files.info(`${this.config.baseDirectory}/${name}`)?.kind === 'directory';
+  }
+
+  // ---- sends
+
+  async #runSend(key: string): Promise<void> {
+    const [id, archive] = splitKey(key);
+    const volume = this.#volumes.get(id);
+    if (volume?.spool.archive(archive) === undefined) return;
+    if (volume.refusal('wdiff-send') !== undefined) {
+      // Stopped volumes queue their sends anew when they start.
+      if (volume.state !== 'Stopped') this.#sends.push(key, STARTING_RETRY_MS);
+      return;
+    }
+    const running = volume.actions.tryBegin(archive, [archive]);
+    if (running === undefined) return;
+    using _running = running;
+    const outcome = await sendNext(this.core, this.config, volume, archive);
+    if (outcome.next === 'again') this.#sends.force(key);
+    if (outcome.next === 'retry') this.#sends.force(key, outcome.delay);
+  }
+
+  #nextTry(volume: string, archive: string): Millis | undefined {
+    const key = sendKey(volume, archive);
+    return this.#sends.entries().find((entry) => entry.key === key)?.dueIn;
+  }
+
+  #archiveStatuses(volume: ProxyVolume): ProxyArchiveStatus[] {
+    return volume.spool
+      .archives()
+      .map((archive) => volume.archiveStatus(archive, this.#nextTry(volume.id, archive)));
+  }
+
+  #serverStatus() {
+    const { config, core } = this;
+    const used = this.spoolUsed();
+    const free = core.env.files.freeBytes(config.baseDirectory);
+    const running = [...this.#volumes.values()].reduce(
+      (sum, { actions }) => sum + actions.total,
+      0,
+    );
+    return {
+      common: commonStatus(core, this.#settings, running),
+      maxWdiffSendMb: config.maxWdiffSend / MIB,
+      maxWdiffSendNr: config.maxWdiffFiles,
+      minDelaySecForRetry: config.minDelay / 1000,
+      maxDelaySecForRetry: config.maxDelay / 1000,
+      retryTimeoutSec: config.retryTimeout,
+      taskQueue: this.#sends.entries().map(({ key, dueIn }) => {
+        const [volume, archive] = splitKey(key);
+        return { volume, archive, timeDiffMs: Math.round(dueIn) };
+      }),
+      volumes: [...this.#volumes.values()].map((volume) =>
+        volume.summary(this.#archiveStatuses(volume)),
+      ),
+      spool: {
+        usedBytes: used,
+        limitBytes: config.spoolLimit,
+        diskFreeBytes: free,
+        isFull: config.spoolLimit > 0 && used >= config.spoolLimit,
+      },
+    };
+  }
+}
+
+function latestSnapsOf(volume: ProxyVolume): LatestSnap[] {
+  return volume.spool.archives().map((archive) => {
+    const last = volume.spool.queue(archive).at(-1)?.diff;
+    return {
+      volume: volume.id,
+      kind: HostType.PROXY,
+      archive,
+      timestamp: last?.timestamp ?? 0,
+      ...(last === undefined ? {} : { gid: last.E.b }),
+    };
+  });
+}
+
+// Volume ids and archive names have no slash.
+function sendKey(volume: string, archive: string): string {
+  return `${volume}/${archive}`;
+}
+
+function splitKey(key: string): [volume: string, archive: string] {
+  const [volume = '', archive = ''] = key.split('/');
+  return [volume, archive];
+}
+
+function volumeOfKey(key: string): string {
+  return splitKey(key)[0];
+}

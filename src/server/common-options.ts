@@ -1,0 +1,70 @@
+/**
+ * Options all servers share (cli.md 2), and how option values become numbers.
+ *
+ * Two differ from the original on purpose: `-listen` says where to listen (loopback by default), and
+ * `-tls-*` is needed for anything beyond loopback.
+ */
+
+import { WalbError } from '../core/index.ts';
+import {
+  type OptionSpec,
+  type ParsedOptions,
+  parseOriginalInteger,
+} from '../core/original-options.ts';
+
+export const COMMON_OPTIONS: readonly OptionSpec[] = [
+  { name: 'p', type: 'port', help: 'port to listen at, 0 = any', default: '5000' },
+  { name: 'listen', type: 'string', help: 'address to listen at', default: '127.0.0.1' },
+  { name: 'id', type: 'string', help: 'name of this server', default: 'host name' },
+  { name: 'l', type: 'string', help: 'log file; - is stderr', default: '-' },
+  { name: 'debug', type: 'flag', help: 'log at debug level' },
+  { name: 'maxconn', type: 'integer', help: 'calls served at once', default: '10' },
+  { name: 'fg', type: 'integer', help: 'foreground tasks at once', default: '2' },
+  { name: 'to', type: 'integer', help: 'connect timeout in seconds', default: '10' },
+  {
+    name: 'allow-exec',
+    type: 'string',
+    help: 'programs that remote exec may run, comma separated',
+  },
+  { name: 'tls-cert', type: 'string', help: 'PEM file with the certificate of this server' },
+  { name: 'tls-key', type: 'string', help: 'PEM file with its private key' },
+  { name: 'tls-ca', type: 'string', help: 'PEM file with the authority of the group' },
+];
+
+/** Typed access to parsed options with the defaults of their table. */
+export class OptionValues {
+  readonly #specs: readonly OptionSpec[];
+  readonly #parsed: ParsedOptions;
+
+  constructor(specs: readonly OptionSpec[], parsed: ParsedOptions) {
+    this.#specs = specs;
+    this.#parsed = parsed;
+  }
+
+  has(name: string): boolean {
+    return this.#parsed.values.has(name);
+  }
+
+  /** The value given, or the default of the table; undefined where there is neither. */
+  text(name: string): string | undefined {
+    return this.#parsed.values.get(name) ?? this.#specs.find((spec) => spec.name === name)?.default;
+  }
+
+  /** Throws `invalid-argument` when it is negative or too large to be exact. */
+  number(name: string): number {
+    const value = parseOriginalInteger(this.text(name) ?? '0', `-${name}`);
+    if (value >= 0n && value <= BigInt(Number.MAX_SAFE_INTEGER)) return Number(value);
+    throw new WalbError('invalid-argument', `-${name} ${value} is out of range`, {
+      details: { option: name },
+    });
+  }
+
+  /** As `number`, refusing zero (cli.md 2). */
+  positive(name: string): number {
+    const value = this.number(name);
+    if (value > 0) return value;
+    throw new WalbError('invalid-argument', `-${name} must be at least 1`, {
+      details: { option: name },
+    });
+  }
+}

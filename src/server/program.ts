@@ -1,0 +1,263 @@
+/**
+ * The main function of every server: options, environment, loading, listening, ending.
+ *
+ * Start-up: parse -> lock the base directory -> load volumes -> listen -> one line on stdout that
+ * says where. Anything that fails before that line ends the process with exit code 1.
+ *
+ * Source: cli.md 2, F.1 (shutdown).
+ */
+import { spawn } from 'node:child_process';
+import { readFileSync } from 'node:fs';
+import { hostname } from 'node:os';
+import { makeDirectoryDurably } from '../core/durable.ts';
+import { type Binding, type Env, formatHostPort, type Logger, WalbError } from '../core/index.ts';
+import {
+  OptionError,
+  type OptionSpec,
+  type ProgramSpec,
+  parseOriginal,
+  usageOf,
+} from '../core/original-options.ts';
+import { createRealEnv } from '../core/real-env.ts';
+import { createRealLogger } from '../core/real-logger.ts';
+import {
+  type ExecOutput,
+  type ExecRequest,
+  type GetVersionReply,
+  grpcNetwork,
+  type HostType,
+  PROTOCOL_VERSION,
+} from '../rpc/index.ts';
+import { COMMON_OPTIONS, OptionValues } from './common-options.ts';
+import { type ControlLogic, controlBindings } from './control.ts';
+import { HandlerStatistics } from './handler-stat.ts';
+import { ServerCore } from './server-core.ts';
+import type { CommonSettings } from './status.ts';
+
+/** A server once it is made: what the program needs to run it. */
+export interface RunningServer extends ControlLogic {
+  /** Reads what earlier runs left, and starts what has to run by itself. */
+  load(): Promise<void>;
+  /** Resolves when background work has ended; after a shutdown was asked for. */
+  stopWork(): Promise<void>;
+  /** Calls of this server kind; those common to all are added. */
+  bindings(): Binding[];
+}
+
+export interface ServerProgram {
+  /** For example `walb-proxy`. */
+  readonly program: string;
+  readonly about: string;
+  readonly hostType: HostType;
+  readonly options: readonly OptionSpec[];
+  create(core: ServerCore, options: OptionValues, settings: CommonSettings): RunningServer;
+}
+
+/** Runs until a shutdown; returns the exit code. */
+export async function serverMain(
+  program: ServerProgram,
+  words: readonly string[],
+): Promise<number> {
+  const spec: ProgramSpec = {
+    program: program.program,
+    about: program.about,
+    options: [...COMMON_OPTIONS, ...program.options],
+  };
+  let options: OptionValues;
+  try {
+    const parsed = parseOriginal(spec, words);
+    if (parsed.wantsHelp) {
+      process.stdout.write(usageOf(spec));
+      return 0;
+    }
+    if (parsed.parameters.length > 0) {
+      throw new OptionError('redundant argVal', parsed.parameters[0]);
+    }
+    options = new OptionValues(spec.options, parsed);
+  } catch (error) {
+    if (!(error instanceof OptionError)) throw error;
+    process.stdout.write(`${error.message}\n${usageOf(spec)}`);
+    return 1;
+  }
+  return await run(program, options);
+}
+
+async function run(program: ServerProgram, options: OptionValues): Promise<number> {
+  const nodeId = options.text('id') === 'host name' ? hostname() : (options.text('id') as string);
+  const log = createLogger(options, nodeId);
+  try {
+    await serve(program, options, nodeId, log);
+    return 0;
+  } catch (thrown) {
+    const error = WalbError.from(thrown);
+    log.error({ err: error }, 'server failed');
+    process.stderr.write(`${program.program}: ${error.message}\n`);
+    return 1;
+  }
+}
+
+async function serve(
+  program: ServerProgram,
+  options: OptionValues,
+  nodeId: string,
+  log: Logger,
+): Promise<void> {
+  const network = grpcNetwork({
+    ...tlsFrom(options),
+    connectTimeout: options.positive('to') * 1000,
+    log,
+  });
+  const env = createRealEnv({ network, log });
+  const baseDirectory = options.text('b') as string;
+  await makeDirectoryDurably(env.files, baseDirectory);
+  const lock = env.files.lock(`${baseDirectory}/.lock`);
+  const core = new ServerCore(env, {
+    hostType: program.hostType,
+    nodeId,
+    maxForegroundTasks: options.positive('fg'),
+    pid: process.pid,
+  });
+  const statistics = new HandlerStatistics(env.clock, options.positive('maxconn'));
+  const version = versionReply();
+  const address = formatHostPort({
+    host: options.text('listen') as string,
+    port: Number(options.text('p')),
+  });
+  let listening = address;
+  const server = program.create(core, options, {
+    baseDirectory,
+    get listenAddress() {
+      return listening;
+    },
+    maxConnections: options.positive('maxconn'),
+    maxBackgroundTasks: options.has('bg') ? options.positive('bg') : 1,
+    socketTimeoutSec: options.positive('to'),
+    version: version.version,
+    connections: () => statistics.running,
+    memoryBytes: () => process.memoryUsage.rss(),
+  });
+  const stopSignals = onSignals(core);
+  await server.load();
+  const control = controlBindings(core, server, {
+    version,
+    handlerStat: (reset) => statistics.reply(reset),
+    exec: { allowed: allowedPrograms(options), spawn: spawnProgram },
+  });
+  const listener = await env.network.listen(
+    address,
+    [...control, ...server.bindings()].map((binding) => statistics.wrap(binding)),
+  );
+  listening = listener.address;
+  log.info({ address: listening, base: baseDirectory }, 'listening');
+  process.stdout.write(`${program.program}: ${nodeId} listens on ${listening}\n`);
+  await untilEnd(core, env, server, listener);
+  stopSignals();
+  lock.release();
+  log.info({}, 'ended');
+}
+
+async function untilEnd(
+  core: ServerCore,
+  env: Env,
+  server: RunningServer,
+  listener: { close(): Promise<void>; abort(): void },
+): Promise<void> {
+  const kind = await core.untilShutdown();
+  // The reply to `shutdown` itself is on its way: the listener closes after running calls ended.
+  const closed = listener.close();
+  core.forced.addEventListener('abort', () => void abortSoon(env, listener));
+  if (kind === 'force') void abortSoon(env, listener);
+  await server.stopWork();
+  await closed;
+}
+
+/** By force, calls get this long to answer before their connections are broken. */
+const ABORT_GRACE_MS = 500;
+
+async function abortSoon(env: Env, listener: { abort(): void }): Promise<void> {
+  await env.clock.sleep(ABORT_GRACE_MS);
+  listener.abort();
+}
+
+/** SIGINT, SIGQUIT, SIGTERM: shutdown by force (cli.md 2). Returns how to stop listening to them. */
+function onSignals(core: ServerCore): () => void {
+  const signals = ['SIGINT', 'SIGQUIT', 'SIGTERM'] as const;
+  const stop = (): void => core.requestShutdown('force');
+  for (const signal of signals) process.on(signal, stop);
+  return () => {
+    for (const signal of signals) process.off(signal, stop);
+  };
+}
+
+function createLogger(options: OptionValues, nodeId: string): Logger {
+  const file = options.text('l') as string;
+  const path = file.startsWith('/') ? file : `${options.text('b')}/${file}`;
+  return createRealLogger({
+    level: options.has('debug') ? 'debug' : 'info',
+    fields: { server: nodeId },
+    ...(file === '-' ? {} : { file: path }),
+  });
+}
+
+/** All three TLS options or none; anything else stops the start. */
+function tlsFrom(options: OptionValues): {
+  tls?: { ca: string; certificate: string; privateKey: string };
+} {
+  const names = ['tls-ca', 'tls-cert', 'tls-key'] as const;
+  const given = names.filter((name) => options.has(name));
+  if (given.length === 0) return {};
+  if (given.length < names.length) {
+    throw new WalbError(
+      'invalid-argument',
+      `TLS needs -tls-cert, -tls-key and -tls-ca together; only -${given.join(', -')} is given`,
+    );
+  }
+  const read = (name: (typeof names)[number]): string => {
+    const path = options.text(name) as string;
+    try {
+      return readFileSync(path, 'utf8');
+    } catch (error) {
+      throw WalbError.from(error, `-${name} ${path}`);
+    }
+  };
+  return {
+    tls: { ca: read('tls-ca'), certificate: read('tls-cert'), privateKey: read('tls-key') },
+  };
+}
+
+function allowedPrograms(options: OptionValues): string[] {
+  const list = (options.text('allow-exec') ?? '').split(',').filter((name) => name !== '');
+  const relative = list.find((name) => !name.startsWith('/'));
+  if (relative === undefined) return list;
+  throw new WalbError('invalid-argument', `-allow-exec takes full paths; '${relative}' is not one`);
+}
+
+const LOG_VERSION = 2;
+
+function versionReply(): GetVersionReply {
+  const packageFile = new URL('../../package.json', import.meta.url);
+  const { version } = JSON.parse(readFileSync(packageFile, 'utf8')) as { version: string };
+  return {
+    version,
+    buildDate: '',
+    logVersion: LOG_VERSION,
+    commit: '',
+    protocolVersion: PROTOCOL_VERSION,
+    nodeVersion: process.version,
+  };
+}
+
+async function* spawnProgram({
+  program,
+  arguments: args,
+}: ExecRequest): AsyncGenerator<ExecOutput> {
+  const child = spawn(program, args, { stdio: ['ignore', 'pipe', 'pipe'] });
+  const exited = Promise.withResolvers<{ code: number | null; signal: string | null }>();
+  child.on('error', (error) => exited.reject(WalbError.from(error, `cannot run ${program}`)));
+  child.on('close', (code, signal) => exited.resolve({ code, signal }));
+  exited.promise.catch(() => {});
+  for await (const data of child.stdout) yield { output: { $case: 'stdout', value: data } };
+  for await (const data of child.stderr) yield { output: { $case: 'stderr', value: data } };
+  const { code, signal } = await exited.promise;
+  yield { output: { $case: 'exit', value: { code: code ?? -1, signal: signal ?? '' } } };
+}
