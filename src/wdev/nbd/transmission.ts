@@ -1,0 +1,490 @@
+/**
+ * The transmission phase of one connection: requests in, replies out.
+ *
+ * What one delivery of the socket brought is one batch: its changes go to the backend together, its
+ * replies leave in one write. A backend that answers synchronously is served without a promise per
+ * request. Memory is bounded: when too much is under way, parsing stops and the socket is paused.
+ *
+ * Source: NBD `doc/proto.md`, "Transmission" (ordering: a FLUSH covers the writes answered before it
+ * was sent; requests may be answered in any order).
+ */
+import { type Bytes, type Logger, MIB, type Millis, WalbError } from '../../core/index.ts';
+import type { BlockBackend } from './backend.ts';
+import { Batch, type PlannedRequest } from './batch.ts';
+import type { Agreement } from './handshake.ts';
+import { type Intake, LARGE_PAYLOAD } from './intake.ts';
+import {
+  Command,
+  CommandFlag,
+  errnoOf,
+  type NbdErrno,
+  NbdError,
+  REQUEST_SIZE,
+  SIMPLE_REPLY_SIZE,
+} from './protocol.ts';
+import {
+  allocationExtents,
+  blockStatusSize,
+  MAX_BARE_REPLY,
+  putBlockStatus,
+  putDone,
+  putError,
+  putReadHeader,
+  putSimpleReply,
+  readHeaderSize,
+} from './replies.ts';
+import { type ReplyRegion, ReplyWriter } from './reply-writer.ts';
+import {
+  decodeRequest,
+  emptyRequest,
+  faultOf,
+  MAX_SKIPPED_PAYLOAD,
+  type Request,
+  type RequestRules,
+} from './requests.ts';
+import type { SlabPool } from './slabs.ts';
+import type { Transport } from './transport.ts';
+
+/** Buffers one connection may hold before it is paused: the largest READ and WRITE at once. */
+const MAX_IN_FLIGHT_BYTES: Bytes = 72 * MIB;
+/** Requests of one connection under way; fio and QEMU stay below 256. */
+const MAX_IN_FLIGHT_REQUESTS = 4096;
+/** Descriptors of one BLOCK_STATUS reply; the client asks again for the rest. */
+const MAX_EXTENTS = 512;
+/** A failing disk is one log line per connection and this long, not one per request. */
+const LOG_INTERVAL: Millis = 10_000;
+
+export interface TransmissionOptions {
+  readonly agreement: Agreement;
+  readonly transport: Transport;
+  readonly intake: Intake;
+  readonly pool: SlabPool;
+  readonly log: Logger;
+  readonly monotonic: () => Millis;
+}
+
+/** Why parsing stopped. */
+type Stop = 'hungry' | 'full' | 'ended';
+
+export class Transmission {
+  readonly #agreement: Agreement;
+  readonly #backend: BlockBackend;
+  readonly #transport: Transport;
+  readonly #intake: Intake;
+  readonly #pool: SlabPool;
+  readonly #log: Logger;
+  readonly #monotonic: () => Millis;
+  readonly #replies: ReplyWriter;
+  readonly #spareBatches: Batch[] = [];
+  readonly #header = emptyRequest();
+  /** Header of the WRITE whose payload is being received into a buffer of its own. */
+  readonly #largeHeader = emptyRequest();
+  readonly #rules: RequestRules;
+  #skip: Bytes = 0;
+  /** Accepted requests whose reply has not gone out. */
+  #inFlight = 0;
+  /** Reply bytes the batch being parsed will need. */
+  #planned: Bytes = 0;
+  #paused = false;
+  #pumping = false;
+  /** serving → refusing (new requests get ESHUTDOWN) or draining (none are read) → closed. */
+  #phase: 'serving' | 'refusing' | 'draining' | 'closed' = 'serving';
+  #lastLogged: { readonly key: string; readonly at: Millis } | undefined;
+  #unlogged = 0;
+
+  constructor(options: TransmissionOptions) {
+    this.#agreement = options.agreement;
+    this.#backend = options.agreement.export.backend;
+    this.#transport = options.transport;
+    this.#intake = options.intake;
+    this.#pool = options.pool;
+    this.#log = options.log;
+    this.#monotonic = options.monotonic;
+    this.#rules = {
+      size: this.#backend.size,
+      readOnly: this.#backend.readOnly,
+      minimumBlock: this.#backend.blockSizes.minimum,
+      canFastZero: this.#backend.canFastZero,
+      structured: options.agreement.structured,
+      allocation: options.agreement.allocation,
+    };
+    this.#replies = new ReplyWriter(options.pool, options.transport, (n) => this.#sent(n));
+  }
+
+  /** Serves whatever whole requests the intake holds. */
+  pump(): void {
+    if (this.#pumping || this.#phase === 'closed') return;
+    this.#pumping = true;
+    try {
+      // `full` and yet some progress: the batch was answered at once, so try what is left. Without
+      // progress something is under way, and its end calls here again.
+      while (this.#round()) {}
+    } finally {
+      this.#pumping = false;
+    }
+    this.#endWhenDrained();
+  }
+
+  /** Answers what is under way, refuses what still comes, then closes the connection. */
+  shutDown(): void {
+    if (this.#phase === 'serving') this.#phase = 'refusing';
+    this.#endWhenDrained();
+  }
+
+  /** The connection is gone. Calls of the backend that still run end unheard. */
+  closed(): void {
+    if (this.#phase === 'closed') return;
+    this.#phase = 'closed';
+    this.#replies.release();
+  }
+
+  /** One batch; true when another may follow at once. */
+  #round(): boolean {
+    this.#rules.size = this.#backend.size;
+    const batch = this.#spareBatches.pop() ?? new Batch();
+    const stop = this.#parse(batch);
+    const progress = batch.count > 0;
+    this.#execute(batch);
+    this.#replies.settle();
+    this.#planned = 0;
+    if (batch.pending === 0) this.#recycle(batch);
+    this.#pauseOrResume(stop);
+    return stop === 'full' && progress;
+  }
+
+  // Parsing
+
+  #parse(batch: Batch): Stop {
+    for (;;) {
+      if (this.#phase === 'draining' || this.#phase === 'closed') return 'ended';
+      const stop = this.#parseOne(batch);
+      if (stop !== undefined) return stop;
+    }
+  }
+
+  /** Takes one request into the batch; undefined when it did. */
+  #parseOne(batch: Batch): Stop | undefined {
+    const intake = this.#intake;
+    if (this.#skipRefused() || this.#takeLarge(batch)) return 'hungry';
+    if (intake.available < REQUEST_SIZE) return 'hungry';
+    const header = this.#header;
+    if (!decodeRequest(intake.chunk.view, intake.start, header)) return this.#breakOff('bad magic');
+    if (header.type === Command.DISCONNECT) return this.#disconnect();
+    const fault = this.#faultOf(header);
+    if (fault !== undefined) return this.#refuse(batch, fault);
+    if (header.type === Command.WRITE && header.length > 0) return this.#acceptWrite(batch);
+    if (!this.#hasRoom(Batch.replyBytes(header))) return 'full';
+    this.#planned += Batch.replyBytes(header);
+    this.#accept(REQUEST_SIZE);
+    if (header.length > 0 && isRangeChange(header.type)) batch.addChange(header, undefined);
+    else batch.add(header, undefined);
+    return undefined;
+  }
+
+  /** Reads away the payload of a refused WRITE; true while there is more of it to come. */
+  #skipRefused(): boolean {
+    if (this.#skip === 0) return false;
+    const step = Math.min(this.#skip, this.#intake.available);
+    this.#intake.consume(step);
+    this.#skip -= step;
+    return this.#skip > 0;
+  }
+
+  /** Completes a WRITE whose payload has a buffer of its own; true while it is not whole. */
+  #takeLarge(batch: Batch): boolean {
+    if (!this.#intake.isLarge) return false;
+    const slab = this.#intake.takeLarge();
+    if (slab === undefined) return true;
+    batch.keep(slab);
+    batch.addChange(this.#largeHeader, slab.bytes.subarray(0, this.#largeHeader.length));
+    return false;
+  }
+
+  #acceptWrite(batch: Batch): Stop | undefined {
+    const header = this.#header;
+    const intake = this.#intake;
+    if (header.length > LARGE_PAYLOAD) {
+      if (!this.#hasRoom(header.length)) return 'full';
+      this.#accept(REQUEST_SIZE);
+      Object.assign(this.#largeHeader, header);
+      intake.beginLarge(header.length);
+      return undefined;
+    }
+    if (intake.available < REQUEST_SIZE + header.length) return 'hungry';
+    if (!this.#hasRoom(0)) return 'full';
+    const at = intake.start + REQUEST_SIZE;
+    batch.addChange(header, intake.chunk.bytes.subarray(at, at + header.length));
+    batch.usesChunk = true;
+    this.#accept(REQUEST_SIZE + header.length);
+    return undefined;
+  }
+
+  #accept(used: Bytes): void {
+    this.#intake.consume(used);
+    this.#inFlight++;
+  }
+
+  /** The reply waits its turn in the batch; the payload of a refused WRITE is read away. */
+  #refuse(batch: Batch, fault: NbdErrno): Stop | undefined {
+    const { type, length } = this.#header;
+    if (type === Command.WRITE && length > MAX_SKIPPED_PAYLOAD) {
+      return this.#breakOff(`WRITE of ${length} bytes`);
+    }
+    if (!this.#hasRoom(0)) return 'full';
+    this.#accept(REQUEST_SIZE);
+    batch.add(this.#header, fault);
+    this.#skip = type === Command.WRITE ? length : 0;
+    return undefined;
+  }
+
+  #faultOf(header: Request): NbdErrno | undefined {
+    return this.#phase === 'refusing' ? NbdError.ESHUTDOWN : faultOf(header, this.#rules);
+  }
+
+  #hasRoom(more: Bytes): boolean {
+    if (this.#inFlight === 0) return true;
+    if (this.#inFlight >= MAX_IN_FLIGHT_REQUESTS) return false;
+    return this.#pool.inUse + this.#planned + more <= MAX_IN_FLIGHT_BYTES;
+  }
+
+  /** The protocol has no reply for this: nobody knows where the next request starts. */
+  #breakOff(fault: string): Stop {
+    this.#log.warn({}, `NBD client broke the protocol (${fault}); connection dropped`);
+    return this.#disconnect();
+  }
+
+  /** Nothing more is read; the connection ends once everything accepted is answered. */
+  #disconnect(): Stop {
+    this.#phase = 'draining';
+    return 'ended';
+  }
+
+  // Executing
+
+  #execute(batch: Batch): void {
+    if (batch.changes.length > 0) this.#submit(batch);
+    let flush: PlannedRequest[] | undefined;
+    for (let i = 0; i < batch.count; i++) {
+      const request = batch.requests[i] as PlannedRequest;
+      if (request.change >= 0) continue;
+      if (request.fault !== undefined) this.#replyFault(request, request.fault);
+      else if (request.type === Command.FLUSH) (flush ??= []).push(request);
+      else this.#serve(batch, request);
+    }
+    if (flush !== undefined) this.#flush(batch, flush);
+  }
+
+  #submit(batch: Batch): void {
+    let running: undefined | Promise<void>;
+    try {
+      running = this.#backend.submit(batch.changes);
+    } catch (thrown) {
+      this.#replyChanges(batch, WalbError.from(thrown));
+      return;
+    }
+    if (running === undefined) {
+      this.#replyChanges(batch, undefined);
+      return;
+    }
+    if (batch.usesChunk) batch.keep(this.#intake.chunk.hold());
+    this.#await(batch, running, (error) => this.#replyChanges(batch, error));
+  }
+
+  #replyChanges(batch: Batch, error: WalbError | undefined): void {
+    for (let i = 0; i < batch.count; i++) {
+      const request = batch.requests[i] as PlannedRequest;
+      if (request.change < 0) continue;
+      const failed = error ?? batch.changes[request.change]?.error;
+      if (failed === undefined) this.#replyDone(request);
+      else this.#replyError(request, failed);
+    }
+  }
+
+  /** READ, CACHE, BLOCK_STATUS, and requests of no bytes at all. */
+  #serve(batch: Batch, request: PlannedRequest): void {
+    if (request.type === Command.BLOCK_STATUS) {
+      this.#replyBlockStatus(request);
+    } else if (request.type === Command.READ && request.length > 0) {
+      this.#read(batch, request);
+    } else {
+      if (request.type === Command.CACHE) this.#backend.prefetch?.(request.offset, request.length);
+      this.#replyDone(request);
+    }
+  }
+
+  #read(batch: Batch, request: PlannedRequest): void {
+    const replies = this.#replies;
+    const head = readHeaderSize(this.#agreement.structured);
+    const size = head + request.length;
+    replies.reserve(size);
+    const { slab, at } = replies;
+    let running: undefined | Promise<void>;
+    try {
+      running = this.#backend.read(request.offset, slab.bytes.subarray(at + head, at + size));
+    } catch (thrown) {
+      this.#replyError(request, WalbError.from(thrown));
+      return;
+    }
+    putReadHeader(slab.view, at, request, this.#agreement.structured);
+    if (running === undefined) {
+      replies.commit(size);
+      return;
+    }
+    const region = replies.detach(size);
+    this.#await(batch, running, (error) => this.#finishRead(request, region, error));
+  }
+
+  #finishRead(request: PlannedRequest, region: ReplyRegion, error: WalbError | undefined): void {
+    if (error === undefined && this.#phase !== 'closed') {
+      this.#replies.sendRegion(region);
+      return;
+    }
+    this.#replies.dropRegion(region);
+    if (error !== undefined) this.#replyError(request, error);
+  }
+
+  /** One call serves every FLUSH of the batch. */
+  #flush(batch: Batch, requests: readonly PlannedRequest[]): void {
+    const finish = (error: WalbError | undefined): void => {
+      for (const request of requests) {
+        if (error === undefined) this.#replyDone(request);
+        else this.#replyError(request, error);
+      }
+    };
+    try {
+      const running = this.#backend.flush();
+      if (running === undefined) finish(undefined);
+      else this.#await(batch, running, finish);
+    } catch (thrown) {
+      finish(WalbError.from(thrown));
+    }
+  }
+
+  /** Lets an asynchronous call of the backend end the requests of `batch` that wait for it. */
+  #await(
+    batch: Batch,
+    running: Promise<void>,
+    finish: (error: WalbError | undefined) => void,
+  ): void {
+    batch.pending++;
+    const settle = (error: WalbError | undefined): void => {
+      // After a loss of the connection there is nobody to answer, but buffers are still given back.
+      finish(error);
+      batch.pending--;
+      if (batch.pending === 0) this.#recycle(batch);
+      if (this.#phase !== 'closed') this.#replies.settle();
+    };
+    running.then(
+      () => settle(undefined),
+      (thrown: unknown) => settle(WalbError.from(thrown)),
+    );
+  }
+
+  // Replying
+
+  #replyDone(request: Request): void {
+    if (this.#phase === 'closed') return;
+    this.#replies.reserve(MAX_BARE_REPLY);
+    const { slab, at } = this.#replies;
+    if (request.type === Command.READ) {
+      this.#replies.commit(putDone(slab.view, at, request, this.#agreement.structured));
+    } else {
+      putSimpleReply(slab.view, at, request, 0);
+      this.#replies.commit(SIMPLE_REPLY_SIZE);
+    }
+  }
+
+  #replyFault(request: Request, errno: NbdErrno): void {
+    this.#putError(request, errno, FAULT_TEXTS[errno] ?? '');
+  }
+
+  #replyError(request: Request, error: WalbError): void {
+    if (this.#phase === 'closed') return;
+    const errno = errnoOf(error.code);
+    this.#logFailure(request, error);
+    this.#putError(request, errno, error.message);
+  }
+
+  #putError(request: Request, errno: NbdErrno, text: string): void {
+    this.#replies.reserve(MAX_BARE_REPLY);
+    const { slab, at } = this.#replies;
+    const { structured } = this.#agreement;
+    this.#replies.commit(putError(slab.bytes, slab.view, at, request, { errno, text, structured }));
+  }
+
+  #replyBlockStatus(request: PlannedRequest): void {
+    const backend = this.#backend;
+    try {
+      const extents = allocationExtents(request.offset, request.length, {
+        limit: (request.flags & CommandFlag.REQ_ONE) === 0 ? MAX_EXTENTS : 1,
+        block: backend.blockSizes.minimum,
+        nextData: backend.nextData?.bind(backend),
+      });
+      const size = blockStatusSize(extents);
+      this.#replies.reserve(size);
+      putBlockStatus(this.#replies.slab.view, this.#replies.at, request, extents);
+      this.#replies.commit(size);
+    } catch (thrown) {
+      this.#replyError(request, WalbError.from(thrown));
+    }
+  }
+
+  #logFailure(request: Request, error: WalbError): void {
+    const key = `${request.type}:${error.code}`;
+    const now = this.#monotonic();
+    if (this.#lastLogged?.key === key && now - this.#lastLogged.at < LOG_INTERVAL) {
+      this.#unlogged++;
+      return;
+    }
+    const { type, offset, length } = request;
+    const fields = { err: error, command: COMMAND_NAMES[type], offset, length };
+    this.#log.error({ ...fields, unlogged: this.#unlogged }, 'NBD request failed');
+    this.#lastLogged = { key, at: now };
+    this.#unlogged = 0;
+  }
+
+  // Flow
+
+  #recycle(batch: Batch): void {
+    batch.reset();
+    if (this.#phase !== 'closed') this.#spareBatches.push(batch);
+  }
+
+  #sent(replies: number): void {
+    this.#inFlight -= replies;
+    if (this.#phase === 'closed') return;
+    if (this.#paused) this.pump();
+    else this.#endWhenDrained();
+  }
+
+  #pauseOrResume(stop: Stop): void {
+    const pause = stop !== 'hungry';
+    if (pause === this.#paused) return;
+    this.#paused = pause;
+    if (pause) this.#transport.pauseReading();
+    else this.#transport.resumeReading();
+  }
+
+  #endWhenDrained(): void {
+    const leaving = this.#phase === 'draining' || this.#phase === 'refusing';
+    if (!leaving || this.#inFlight > 0) return;
+    this.#phase = 'draining';
+    this.#transport.end();
+  }
+}
+
+function isRangeChange(type: number): boolean {
+  return type === Command.TRIM || type === Command.WRITE_ZEROES;
+}
+
+const COMMAND_NAMES: Readonly<Record<number, string>> = Object.fromEntries(
+  Object.entries(Command).map(([name, type]) => [type, name]),
+);
+
+const FAULT_TEXTS: Readonly<Record<number, string>> = {
+  [NbdError.EINVAL]: 'unknown command or flag, or a range that is misaligned or out of bounds',
+  [NbdError.ENOSPC]: 'the range ends beyond the device',
+  [NbdError.EPERM]: 'the export is read-only',
+  [NbdError.ENOTSUP]: 'zeros can not be made quickly here',
+  [NbdError.ESHUTDOWN]: 'the server is shutting down',
+};
