@@ -54,6 +54,15 @@ export function fileError(
   });
 }
 
+/** Runs one system call on `path`; what it throws becomes a `fileError`. */
+export function attempt<T>(operation: string, path: string, run: () => T): T {
+  try {
+    return run();
+  } catch (error) {
+    throw fileError(operation, path, error);
+  }
+}
+
 /** Refuses positions and lengths that are no count of bytes; a defect of the caller. */
 export function assertRange(operation: string, path: string, position: number, length: number) {
   const fine =

@@ -8,7 +8,7 @@
  */
 import fs from 'node:fs';
 import { WalbError } from './errors.ts';
-import { assertRange, fileError, systemCode } from './file-errors.ts';
+import { assertRange, attempt, fileError, systemCode } from './file-errors.ts';
 import type { FileHandle, OpenMode } from './files.ts';
 import { punchHole, seekData, seekEnd, seekHole } from './real-syscalls.ts';
 import { type Bytes, MIB } from './units.ts';
@@ -219,14 +219,6 @@ export class RealFileHandle implements FileHandle {
     throw new WalbError('internal', `cannot ${operation} ${this.path}: the handle is closed`, {
       details: { path: this.path, operation },
     });
-  }
-}
-
-export function attempt<T>(operation: string, path: string, run: () => T): T {
-  try {
-    return run();
-  } catch (error) {
-    throw fileError(operation, path, error);
   }
 }
 

@@ -6,10 +6,10 @@
 import fs from 'node:fs';
 import path from 'node:path';
 import { WalbError } from './errors.ts';
-import { fileError, systemCode } from './file-errors.ts';
+import { attempt, fileError, systemCode } from './file-errors.ts';
 import type { FileHandle, FileInfo, FileLock, Files, OpenMode } from './files.ts';
 import { copyDataRanges } from './real-copy.ts';
-import { attempt, RealFileHandle } from './real-file-handle.ts';
+import { RealFileHandle } from './real-file-handle.ts';
 import { lockExclusively, seekEnd } from './real-syscalls.ts';
 import type { Bytes } from './units.ts';
 
