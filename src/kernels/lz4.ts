@@ -1,24 +1,52 @@
-/** LZ4 raw blocks (no frame, no size prefix). */
+/** LZ4 raw blocks: no frame, no size prefix (formats.md 4). */
 
-import { createRequire } from 'node:module';
+import { type Bytes, corrupt, KIB } from '../core/index.ts';
+import { addressOf, kernels, memoryBytes, Scratch } from './memory.ts';
 
-const lz4 = createRequire(import.meta.url)('lz4-napi') as typeof import('lz4-napi');
+/** The compressor's hash table: 4096 positions of 4 bytes. */
+const TABLE_SIZE: Bytes = 16 * KIB;
 
-const PREFIX = 4;
+const scratch = new Scratch();
 
-/** Compressed `data`, or undefined when it takes more than `limit` bytes. */
-export function lz4Compress(data: Uint8Array, limit: number): Uint8Array | undefined {
-  const packed = lz4.compressSync(Buffer.from(data.buffer, data.byteOffset, data.length));
-  const block = packed.subarray(PREFIX);
-  return block.length <= limit ? block : undefined;
+/**
+ * `data` compressed, in memory of its own, or undefined when that takes more than `limit` bytes.
+ * Input in the kernels' memory is read in place.
+ */
+export function lz4Compress(data: Uint8Array, limit: Bytes): Uint8Array | undefined {
+  if (limit <= 0) return undefined;
+  const address = addressOf(data);
+  const table = scratch.reserve(TABLE_SIZE + limit + (address === undefined ? data.length : 0));
+  const output = table + TABLE_SIZE;
+  const input = address ?? output + limit;
+  if (address === undefined) memoryBytes().set(data, input);
+  const count = kernels().lz4Compress(input, data.length, output, limit, table);
+  return count === 0 ? undefined : copyOut(output, count);
 }
 
-/** Expands `block` into `output`; returns the number of bytes. */
-export function lz4Decompress(block: Uint8Array, output: Uint8Array): number {
-  const packed = Buffer.allocUnsafe(block.length + PREFIX);
-  packed.writeUInt32LE(output.length);
-  packed.set(block, PREFIX);
-  const data = lz4.uncompressSync(packed);
-  output.set(data);
-  return data.length;
+/**
+ * Expands `block` to the start of `output` and returns how many bytes it was. Throws `corrupt` when
+ * the block is damaged or expands to more than `output` takes; nothing outside `output` is touched.
+ */
+export function lz4Decompress(block: Uint8Array, output: Uint8Array): Bytes {
+  const target = addressOf(output);
+  const source = addressOf(block);
+  const area = scratch.reserve(
+    (target === undefined ? output.length : 0) + (source === undefined ? block.length : 0),
+  );
+  const to = target ?? area;
+  const from = source ?? (target === undefined ? area + output.length : area);
+  if (source === undefined) memoryBytes().set(block, from);
+  const count = kernels().lz4Decompress(from, block.length, to, output.length);
+  if (count < 0) {
+    const message = `the lz4 block of ${block.length} bytes is damaged or holds more than ${output.length} bytes`;
+    throw corrupt(message, { blockSize: block.length, outputSize: output.length });
+  }
+  if (target === undefined) output.set(memoryBytes().subarray(to, to + count));
+  return count;
+}
+
+function copyOut(address: number, count: Bytes): Buffer {
+  const copy = Buffer.allocUnsafe(count);
+  copy.set(memoryBytes().subarray(address, address + count));
+  return copy;
 }
