@@ -57,6 +57,11 @@ export class DataImage {
     });
   }
 
+  /** First range at or after `position` that may hold data; what lies before it reads as zeros. */
+  nextData(position: Bytes): { readonly start: Bytes; readonly end: Bytes } | undefined {
+    return this.#file.nextData(position);
+  }
+
   /**
    * Replaces the content of a range by `parts`, one after another, or by zeros. Returns a promise only
    * where the hook asks to wait.
@@ -75,10 +80,6 @@ export class DataImage {
 
   sync(): Promise<void> {
     return this.#file.sync();
-  }
-
-  close(): void {
-    this.#file.close();
   }
 
   #put(offset: Lb, sizeLb: Lb, parts: readonly Uint8Array[] | undefined): void {

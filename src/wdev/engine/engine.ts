@@ -10,9 +10,9 @@
  * Source: semantics.md B, formats.md 3; behaviours W1, W2, W5, W10, X1-X6 (hooks).
  */
 import {
+  type Bytes,
   type CancelTimer,
   type Env,
-  type FileLock,
   LB_SIZE,
   type Lb,
   type Lsid,
@@ -42,12 +42,13 @@ export interface EngineParts {
   readonly log: RingLog;
   readonly image: DataImage;
   readonly superStore: SuperStore;
-  readonly locks: readonly FileLock[];
   readonly hooks: BlockHooks;
   readonly path: string;
   readonly checkpointInterval: Millis;
   readonly pendingMemory: Uint8Array;
   readonly pendingWrites: number;
+  /** Closes files and gives back locks and memory. */
+  readonly release: () => void;
 }
 
 /** Figures beyond the lsids, for status displays. */
@@ -178,6 +179,20 @@ export class WalbDevice implements VolumeDevice {
       );
     }
     this.#pending.read(offset, into, this.#readImage);
+  }
+
+  /**
+   * First byte range at or after `position` that may hold data: data of the image or pending writes.
+   * Everything before it reads as zeros; undefined when only zeros follow.
+   */
+  nextData(position: Bytes): { readonly start: Bytes; readonly end: Bytes } | undefined {
+    this.#requireOpen();
+    const pending = this.#pending.next(Math.floor(position / LB_SIZE));
+    const start = pending && Math.max(pending.start * LB_SIZE, position);
+    const stored = this.#parts.image.nextData(position);
+    if (start === undefined || pending === undefined) return stored;
+    if (stored !== undefined && stored.start <= start) return stored;
+    return { start, end: pending.end * LB_SIZE };
   }
 
   readBlocks(offset: Lb, into: Uint8Array): Promise<void> {
@@ -372,9 +387,7 @@ export class WalbDevice implements VolumeDevice {
       await this.#applier.stop();
       await this.#checkpointer.stop();
       await this.#syncer.stop();
-      this.#parts.image.close();
-      this.#parts.log.file.close();
-      for (const lock of this.#parts.locks) lock.release();
+      this.#parts.release();
     }
   }
 

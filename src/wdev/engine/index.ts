@@ -1,3 +1,4 @@
+export { blockBackend } from './block-backend.ts';
 export { type EngineStatus, WalbDevice } from './engine.ts';
 export type { BlockHooks } from './hooks.ts';
 export {

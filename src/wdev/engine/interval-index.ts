@@ -59,6 +59,12 @@ export class IntervalIndex {
     }
   }
 
+  /** First covered range at or after `start`. */
+  next(start: Lb): { readonly start: Lb; readonly end: Lb } | undefined {
+    const found = this.#intervals[this.#firstEndingAfter(start)];
+    return found && { start: Math.max(found.start, start), end: found.end };
+  }
+
   /** Forgets every write up to and including `sequence`: the image holds them now. */
   retire(sequence: number): void {
     this.#intervals = this.#intervals.filter((interval) => interval.write.sequence > sequence);

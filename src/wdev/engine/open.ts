@@ -6,12 +6,14 @@ import {
   type Env,
   type FileHandle,
   type FileLock,
+  GIB,
   LB_SIZE,
   type Lb,
   MAX_SAFE_BYTES,
   type Millis,
   WalbError,
 } from '../../core/index.ts';
+import { alignedBytesInUse, allocateAligned, freeAligned } from '../../kernels/index.ts';
 import { formatRingLog, openRingLog, UUID_SIZE } from '../../wlog/index.ts';
 import { DataImage } from './data-image.ts';
 import { WalbDevice } from './engine.ts';
@@ -47,6 +49,9 @@ export interface OpenDeviceOptions extends DeviceFiles {
 
 /** The smallest ring: redo must find room for several packs of the largest size. */
 export const MIN_RING_PB = 64;
+
+/** Kernel memory in use from which on pending writes go elsewhere; there are 2 GiB of it. */
+const MAX_ALIGNED: Bytes = GIB;
 
 const NO_HOOKS: BlockHooks = {};
 
@@ -86,15 +91,21 @@ export async function openDevice(env: Env, options: OpenDeviceOptions): Promise<
   const locks = lockFiles(env, options);
   const opened: FileHandle[] = [];
   try {
+    const parts = await openParts(env, options, opened);
+    const memory = pendingMemory(options.pendingBytes ?? PENDING_BYTES);
     return new WalbDevice({
-      ...(await openParts(env, options, opened)),
+      ...parts,
       env,
-      locks,
       hooks: options.hooks ?? NO_HOOKS,
       path: options.path ?? options.log,
       checkpointInterval: options.checkpointInterval ?? CHECKPOINT_INTERVAL,
-      pendingMemory: new Uint8Array(options.pendingBytes ?? PENDING_BYTES),
+      pendingMemory: memory.bytes,
       pendingWrites: PENDING_WRITES,
+      release: () => {
+        for (const file of opened) file.close();
+        for (const lock of locks) lock.release();
+        memory.release();
+      },
     });
   } catch (error) {
     for (const file of opened) file.close();
@@ -117,6 +128,18 @@ async function openParts(env: Env, options: OpenDeviceOptions, opened: FileHandl
   const { endLsid } = await redo({ log, image, hooks, clock, logger });
   if (endLsid !== superStore.fields.writtenLsid) await superStore.update({ writtenLsid: endLsid });
   return { log, image, superStore };
+}
+
+/**
+ * Memory of the checksum kernel, which then sums in place; a server with very many devices leaves half
+ * of that memory to others and takes ordinary memory for the rest.
+ */
+function pendingMemory(bytes: Bytes): { readonly bytes: Uint8Array; release(): void } {
+  if (alignedBytesInUse() + bytes > MAX_ALIGNED) {
+    return { bytes: new Uint8Array(bytes), release: () => {} };
+  }
+  const aligned = allocateAligned(bytes);
+  return { bytes: aligned, release: () => freeAligned(aligned) };
 }
 
 function keep(file: FileHandle, opened: FileHandle[]): FileHandle {

@@ -94,6 +94,11 @@ export class PendingWrites {
     else if (this.#first >= COMPACT_FROM) this.#drop(this.#first);
   }
 
+  /** First pending range at or after `offset`. */
+  next(offset: Lb): { readonly start: Lb; readonly end: Lb } | undefined {
+    return this.#index.next(offset);
+  }
+
   /**
    * Fills `into` with the content from `offset` on; `readImage` supplies what is not pending. It is
    * called for whole gaps only, so that a fully pending range costs no read.
