@@ -21,6 +21,13 @@ export function toUnixSeconds(now: Millis): UnixSeconds {
   return Math.floor(now / 1000);
 }
 
+/** Returns a timestamp that can be printed; throws `invalid-argument` for any other number. */
+export function checkTimestamp(timestamp: UnixSeconds): UnixSeconds {
+  if (Number.isInteger(timestamp) && timestamp >= 0 && timestamp <= MAX_TIMESTAMP) return timestamp;
+  const message = `timestamp ${timestamp} is outside the years 1970-9999`;
+  throw new WalbError('invalid-argument', message, { details: { timestamp } });
+}
+
 /** `YYYY-MM-DDThh:mm:ss`, or `---` for 0. */
 export function formatTimestamp(timestamp: UnixSeconds): string {
   return timestamp === 0 ? UNSET_TIMESTAMP : isoOf(timestamp);
@@ -43,16 +50,7 @@ export function parseTimestampDigits(text: string): UnixSeconds {
 }
 
 function isoOf(timestamp: UnixSeconds): string {
-  if (!Number.isInteger(timestamp) || timestamp < 0 || timestamp > MAX_TIMESTAMP) {
-    throw new WalbError(
-      'invalid-argument',
-      `timestamp ${timestamp} is outside the years 1970-9999`,
-      {
-        details: { timestamp },
-      },
-    );
-  }
-  return new Date(timestamp * 1000).toISOString().slice(0, 19);
+  return new Date(checkTimestamp(timestamp) * 1000).toISOString().slice(0, 19);
 }
 
 function parseWith(pattern: RegExp, text: string, expected: string): UnixSeconds {
