@@ -45,8 +45,8 @@ export function* readRing(
   const reader = new RingReader(log, options.data ?? 'verify');
   let lsid = oldestLsid;
   if (options.begin !== undefined && options.begin > lsid) lsid = options.begin;
-  // A log is never longer than its ring: without this bound a device whose stale blocks happen to
-  // continue the log would be read round and round.
+  // A log is never longer than its ring. Without this bound, reading a ring that is being written
+  // could chase the writer for ever.
   const limit = lsid + BigInt(log.geometry.ringPb);
   for (;;) {
     const found = reader.examine(lsid, options.end, limit);

@@ -1,10 +1,10 @@
 /**
  * A wlog into a ring, and the repair of a damaged tail. Source: formats.md 3 (wlog-restore, shrink).
  */
-import { type Bytes, type Lsid, lbPerPb, type Pb, WalbError } from '../core/index.ts';
+import { type Bytes, corrupt, type Lsid, lbPerPb, type Pb, WalbError } from '../core/index.ts';
 import type { WlogHeader } from './file-header.ts';
 import { MAX_IO_LB } from './limits.ts';
-import type { EndItem, LogItem } from './log-item.ts';
+import { describeStop, type EndItem, type LogItem } from './log-item.ts';
 import { encodePackHeader, nextLsid, PADDING_FLAGS, type PackHeader } from './pack-header.ts';
 import type { HeaderItem } from './reader.ts';
 import { type RingLog, writeSuperSector } from './ring-device.ts';
@@ -201,16 +201,27 @@ export function writeRingBlocks(log: RingLog, lsid: Lsid, blocks: Uint8Array): v
   }
 }
 
+export interface RepairOptions {
+  /** Where to begin looking; the oldest lsid when omitted. */
+  readonly begin?: Lsid;
+  /** Cut even where the log was whole once. */
+  readonly force?: boolean;
+}
+
 /**
  * Makes the end of a damaged log explicit: the pack whose data is not whole is rewritten with only the
  * records before the damage ("shrink"), and the block behind is cleared. Returns the end of the log,
  * with reason `bad-data` when something was cut. Durable when it resolves.
  *
+ * Damage before the written lsid is no torn tail, for that log was whole at a checkpoint: it is `corrupt`
+ * and left alone unless `force`, since cutting there would drop good log behind it.
+ *
  * The shorter header goes first: after a crash in between it is followed by what was data, which is no
  * header, so the log ends at the same place.
  */
-export async function repairTail(log: RingLog, begin?: Lsid): Promise<EndItem> {
-  const end = findEndOfLog(log, begin);
+export async function repairTail(log: RingLog, options: RepairOptions = {}): Promise<EndItem> {
+  const end = findEndOfLog(log, options.begin);
+  if (options.force !== true) requireTail(log, end);
   if (end.reason !== 'bad-data') return end;
   const { pbs, ringPb } = log.geometry;
   const block = new Uint8Array(pbs);
@@ -225,4 +236,15 @@ export async function repairTail(log: RingLog, begin?: Lsid): Promise<EndItem> {
     await log.file.sync();
   }
   return end;
+}
+
+function requireTail(log: RingLog, end: EndItem): void {
+  const { writtenLsid } = log.superSector;
+  if (end.lsid >= writtenLsid) return;
+  throw corrupt(
+    `${log.file.path}: the log ends at lsid ${end.lsid}, before the written lsid ${writtenLsid}: ` +
+      `this is damage, not a torn tail (${describeStop(end.reason)}). The data image has that log ` +
+      'already; back up by hash or full backup, then reset the log, or cut it by force',
+    { file: log.file.path, offset: end.offset, field: 'written_lsid', lsid: end.lsid },
+  );
 }

@@ -186,7 +186,7 @@ describeGolden('log devices of the kernel driver', () => {
   test('powercut: the end of log is where the driver found it, and the repair is its own', async () => {
     const log = openRingLog(kernelRing('powercut.cut'));
     expect(log.superSector.writtenLsid).toBe(5880n);
-    const end = await repairTail(log, log.superSector.writtenLsid);
+    const end = await repairTail(log, { begin: log.superSector.writtenLsid });
     expect(end.lsid).toBe(6477n);
     const redone = openRingLog(kernelRing('powercut.redone'));
     expect(redone.superSector.writtenLsid).toBe(end.lsid);
