@@ -7,6 +7,7 @@
 import { createRequire } from 'node:module';
 import type { DestinationStream, Logger as PinoLogger } from 'pino';
 import { WalbError } from './errors.ts';
+import { systemCode } from './file-errors.ts';
 import type { LogFields, Logger } from './logger.ts';
 
 export type LogLevel = 'debug' | 'info' | 'warn' | 'error' | 'silent';
@@ -45,6 +46,8 @@ export function createRealLogger(options: RealLoggerOptions = {}): RealLogger {
     level: options.level ?? 'info',
     base: { pid: process.pid },
     timestamp: pino.stdTimeFunctions.isoTime,
+    // Errors are plain values already; pino's own serializer would add stacks and round u64.
+    serializers: { err: (value: unknown) => value },
     formatters: { level: (label: string) => ({ level: label }) },
   };
   const root = pino(settings, stream).child(plainFields(options.fields ?? {}));
@@ -116,17 +119,22 @@ function isPlainObject(value: unknown): value is Record<string, unknown> {
   return prototype === Object.prototype || prototype === null;
 }
 
-/** The stack only of defects: for a refused command or a broken link it says nothing. */
+/** The stack only of defects: for a refused command, a broken link or disk it says nothing. */
 function plainError(error: Error, depth: number): Record<string, unknown> {
-  const plain: Record<string, unknown> = { type: error.name, message: error.message };
-  if (error instanceof WalbError) {
-    plain['code'] = error.code;
-    if (Object.keys(error.details).length > 0) plain['details'] = plainFields(error.details);
-  }
-  if (!(error instanceof WalbError) || error.code === 'internal') plain['stack'] = error.stack;
-  if (error.cause !== undefined && depth > 0) {
-    plain['cause'] =
-      error.cause instanceof Error ? plainError(error.cause, depth - 1) : String(error.cause);
-  }
-  return plain;
+  const code = error instanceof WalbError ? error.code : systemCode(error);
+  const details = error instanceof WalbError ? Object.entries(error.details) : [];
+  const isDefect = code === undefined || code === 'internal';
+  const cause = depth > 0 ? error.cause : undefined;
+  return {
+    type: error.name,
+    ...(code === undefined ? {} : { code }),
+    message: error.message,
+    ...(details.length > 0 ? { details: plainFields(Object.fromEntries(details)) } : {}),
+    ...(isDefect ? { stack: error.stack } : {}),
+    ...(cause === undefined ? {} : { cause: plainCause(cause, depth - 1) }),
+  };
+}
+
+function plainCause(cause: unknown, depth: number): unknown {
+  return cause instanceof Error ? plainError(cause, depth) : String(cause);
 }
