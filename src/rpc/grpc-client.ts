@@ -10,9 +10,10 @@ import {
   status,
 } from '@grpc/grpc-js';
 import { type CallOptions, type Millis, WalbError } from '../core/index.ts';
+import { cancelled, watchSignal } from './call-state.ts';
 import type { RawStream, RawTransport } from './channel.ts';
 import { errorOfStatus } from './grpc-status.ts';
-import { bytesToBuffer, cancelled, GrpcStream, sameBuffer } from './grpc-stream.ts';
+import { fromBuffer, GrpcStream, toBuffer } from './grpc-stream.ts';
 import { MAX_FRAME, MAX_TIMEOUT_MS, PROTOCOL_VERSION } from './limits.ts';
 import { checkPlainAllowed, type TlsOptions } from './tls.ts';
 
@@ -79,8 +80,8 @@ export class GrpcTransport implements RawTransport {
     const client = this.#client();
     const call = client.makeBidiStreamRequest(
       path,
-      bytesToBuffer,
-      sameBuffer,
+      toBuffer,
+      fromBuffer,
       this.#metadata(),
       callOptions(options.timeout),
     );
@@ -174,12 +175,6 @@ function statusError(result: StatusObject, address: string, path: string): WalbE
 function callOptions(timeout: Millis | undefined): { deadline?: Date } {
   if (timeout === undefined || timeout > MAX_TIMEOUT_MS) return {};
   return { deadline: new Date(Date.now() + timeout) };
-}
-
-function watchSignal(stream: RawStream, signal: AbortSignal | undefined): () => void {
-  const onAbort = (): void => stream.cancel(cancelled(signal?.reason));
-  signal?.addEventListener('abort', onAbort, { once: true });
-  return () => signal?.removeEventListener('abort', onAbort);
 }
 
 function pem(text: string): Buffer {

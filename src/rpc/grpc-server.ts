@@ -13,7 +13,7 @@ import { checkVersion, isClientId } from './client-id.ts';
 import { type BindingTable, bindingTable, runHandler } from './dispatch.ts';
 import { CLIENT_ID_KEY, frameOptions, type KeepAliveOptions, VERSION_KEY } from './grpc-client.ts';
 import { statusOf } from './grpc-status.ts';
-import { bytesToBuffer, GrpcStream, sameBuffer } from './grpc-stream.ts';
+import { fromBuffer, GrpcStream, toBuffer } from './grpc-stream.ts';
 import { checkPlainAllowed, hostOf, identityOf, isUnixAddress, type TlsOptions } from './tls.ts';
 
 /** Calls open at once on one connection; far beyond any use, and a bound for a hostile client. */
@@ -84,7 +84,7 @@ function registerAll(
 ): void {
   for (const [path, binding] of table) {
     const serve = (call: Call): void => void serveCall(call, binding, calls, options);
-    server.register(path, serve, bytesToBuffer, sameBuffer, 'bidi');
+    server.register(path, serve, toBuffer, fromBuffer, 'bidi');
   }
 }
 
@@ -97,6 +97,8 @@ async function serveCall(
 ): Promise<void> {
   const abort = calls.open();
   const stream = new GrpcStream(call, (error) => endWith(call, error));
+  // A reset stream ends too, just before it is reported as cancelled: wait whether it was that.
+  call.on('end', () => setImmediate(() => stream.peerEnded()));
   call.on('cancelled', () => {
     const error = new WalbError('unavailable', `the caller ${call.getPeer()} is gone`);
     stream.fail(error);
@@ -116,7 +118,7 @@ async function serveCall(
 
 /** grpc-js's way to end a server stream with a status: an `error` event that carries it. */
 function endWith(call: Call, error: WalbError): void {
-  if (!call.cancelled && !call.writableEnded) call.emit('error', statusOf(error));
+  if (!call.writableEnded) call.emit('error', statusOf(error));
 }
 
 function contextOf(call: Call, signal: AbortSignal, options: GrpcServerOptions): CallContext {
