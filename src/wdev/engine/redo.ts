@@ -46,11 +46,19 @@ export async function redo(context: RedoContext): Promise<RedoResult> {
   const result = { ...replayed, stalePacks: wipeStalePacks(log, replayed.endLsid) };
   await image.sync();
   await log.file.sync();
-  const { endLsid, ...counts } = result;
-  if (endLsid > from || result.stalePacks > 0) {
-    logger.info({ lsid: endLsid, from, ...counts }, 'log redone');
-  }
+  report(from, result, logger);
   return result;
+}
+
+function report(from: Lsid, result: RedoResult, logger: Logger): void {
+  const { endLsid, ...counts } = result;
+  if (result.isCut || result.stalePacks > 0) {
+    logger.warn(
+      { lsid: endLsid, from, ...counts },
+      'log redone up to a gap; after a power cut this is normal, otherwise the log device lost data: ' +
+        'make a hash backup',
+    );
+  } else if (endLsid > from) logger.info({ lsid: endLsid, from, ...counts }, 'log redone');
 }
 
 async function replayLog(context: RedoContext): Promise<Omit<RedoResult, 'stalePacks'>> {

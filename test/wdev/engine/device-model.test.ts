@@ -108,7 +108,9 @@ async function crash(s: Scene, loss: 'power' | 'process'): Promise<void> {
     const kept = s.model.crashedTo(actual, appendLimits(geometry, PENDING).maxIoLb);
     expect(kept, 'a power cut leaves a state the volume had').toBeDefined();
   }
-  if (wasOverflow) expect(await s.device.isOverflow()).toBe(true);
+  expect(await s.device.isOverflow(), 'overflow neither comes nor goes by a crash').toBe(
+    wasOverflow,
+  );
   s.seen.add(loss);
 }
 
