@@ -1,0 +1,18 @@
+/** Every scenario that `node tools/sim.ts` can run. Canaries are flawed on purpose and must fail. */
+import { appendLogScenario } from './examples/append-log-scenario.ts';
+import type { Scenario } from './explore.ts';
+
+export interface RegisteredScenario extends Scenario {
+  readonly canary: boolean;
+}
+
+const sound = (scenario: Scenario): RegisteredScenario => ({ ...scenario, canary: false });
+const canary = (scenario: Scenario): RegisteredScenario => ({ ...scenario, canary: true });
+
+export const SCENARIOS: readonly RegisteredScenario[] = [
+  sound(appendLogScenario()),
+  canary(appendLogScenario('no-sync')),
+  canary(appendLogScenario('no-directory-sync')),
+  canary(appendLogScenario('rename-before-sync')),
+  canary(appendLogScenario('trusts-page-cache')),
+];
