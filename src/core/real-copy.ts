@@ -9,10 +9,15 @@ import { type Bytes, MIB } from './units.ts';
 
 /** Read and written per call; larger gains nothing in the page cache. */
 const COPY_CHUNK: Bytes = MIB;
+/**
+ * Synced after so many bytes: a kernel with too many dirty pages makes the writer wait, and a
+ * synchronous write would then stop the whole server.
+ */
+const SYNC_INTERVAL: Bytes = 64 * MIB;
 
 /**
- * `target` is new and empty. Lets others run after each chunk (about a millisecond of work); `check`
- * is called then and stops the copy by throwing.
+ * `target` is new and empty; it is synced when this resolves. Lets others run after each chunk (about
+ * a millisecond of work); `check` is called then and stops the copy by throwing.
  */
 export async function copyDataRanges(
   source: FileHandle,
@@ -22,17 +27,32 @@ export async function copyDataRanges(
   const size = source.size();
   target.truncate(size);
   const chunk = Buffer.alloc(Math.min(COPY_CHUNK, size));
-  const zeros = Buffer.alloc(chunk.length);
-  let range = source.nextData(0);
-  while (range !== undefined) {
-    const end = Math.min(range.end, size);
-    for (let at = range.start; at < end; at += chunk.length) {
-      const piece = chunk.subarray(0, Math.min(chunk.length, end - at));
-      const filled = piece.subarray(0, source.read(piece, at));
-      if (!filled.equals(zeros.subarray(0, filled.length))) target.write(filled, at);
-      await nextTurn();
-      check();
+  let unsynced: Bytes = 0;
+  for (const piece of pieces(source, size, chunk.length)) {
+    const filled = chunk.subarray(0, source.read(chunk.subarray(0, piece.length), piece.start));
+    if (!isZero(filled)) target.write(filled, piece.start);
+    unsynced += filled.length;
+    if (unsynced >= SYNC_INTERVAL) {
+      await target.sync();
+      unsynced = 0;
     }
-    range = source.nextData(end);
+    await nextTurn();
+    check();
   }
+  await target.sync();
+}
+
+function* pieces(source: FileHandle, size: Bytes, most: Bytes) {
+  for (let range = source.nextData(0); range !== undefined; range = source.nextData(range.end)) {
+    const end = Math.min(range.end, size);
+    for (let start = range.start; start < end; start += most) {
+      yield { start, length: Math.min(most, end - start) };
+    }
+  }
+}
+
+const ZEROS = Buffer.alloc(COPY_CHUNK);
+
+function isZero(bytes: Uint8Array): boolean {
+  return ZEROS.subarray(0, bytes.length).equals(bytes);
 }

@@ -107,7 +107,6 @@ export class RealFiles implements Files {
   async #copy(source: FileHandle, target: FileHandle, signal?: AbortSignal): Promise<void> {
     try {
       await copyDataRanges(source, target, () => throwIfAborted(signal, source.path));
-      await target.sync();
     } catch (error) {
       this.remove(target.path);
       throw error;
