@@ -85,7 +85,13 @@ export const proxyModel: StateModel<ProxyState, ProxyTrigger, ProxyAction, Proxy
     },
     { trigger: 'start', from: ['Stopped'], via: 'Start', to: ['Started'], hint: '`start`' },
     { trigger: 'stop', from: ['Started'], via: 'Stop', to: ['Stopped'], hint: '`stop`' },
-    { trigger: 'stop-empty', from: ['Started'], via: 'WaitForEmpty', to: ['Stopped'] },
+    {
+      trigger: 'stop-empty',
+      from: ['Started'],
+      via: 'WaitForEmpty',
+      to: ['Stopped'],
+      hint: '`stop empty` (delivers everything first)',
+    },
     {
       trigger: 'wlog-recv',
       from: ['Started'],
