@@ -41,12 +41,12 @@ export function lz4Decompress(block: Uint8Array, output: Uint8Array): Bytes {
     const message = `the lz4 block of ${block.length} bytes is damaged or holds more than ${output.length} bytes`;
     throw corrupt(message, { blockSize: block.length, outputSize: output.length });
   }
-  if (target === undefined) output.set(memoryBytes().subarray(to, to + count));
+  if (target === undefined) memoryBytes().copy(output, 0, to, to + count);
   return count;
 }
 
 function copyOut(address: number, count: Bytes): Buffer {
   const copy = Buffer.allocUnsafe(count);
-  copy.set(memoryBytes().subarray(address, address + count));
+  memoryBytes().copy(copy, 0, address, address + count);
   return copy;
 }

@@ -61,7 +61,7 @@ interface State {
   readonly pages: PageAllocator;
   /** Every buffer object the memory ever had: growing replaces it, but old views stay good. */
   readonly buffers: WeakSet<ArrayBufferLike>;
-  view: Uint8Array;
+  view: Buffer;
 }
 
 let state: State | undefined;
@@ -83,7 +83,7 @@ function load(): State {
     kernels: instance.exports as Kernels,
     pages,
     buffers: new WeakSet([memory.buffer]),
-    view: new Uint8Array(memory.buffer),
+    view: Buffer.from(memory.buffer),
   };
 }
 
@@ -97,8 +97,11 @@ export function kernels(): Kernels {
   return current().kernels;
 }
 
-/** All bytes of the kernels' memory; ask again after every allocation. */
-export function memoryBytes(): Uint8Array {
+/**
+ * All bytes of the kernels' memory; ask again after every allocation. A Buffer, because its `copy` out
+ * of shared memory is three times as fast as `set` of a typed array.
+ */
+export function memoryBytes(): Buffer {
   return current().view;
 }
 
@@ -162,7 +165,7 @@ function grow(bytes: Bytes): void {
     throw new WalbError('limit-exceeded', message, { details: { bytes, size: before }, cause });
   }
   buffers.add(memory.buffer);
-  current().view = new Uint8Array(memory.buffer);
+  current().view = Buffer.from(memory.buffer);
   pages.add(before / BUFFER_ALIGNMENT, (wasmPages * WASM_PAGE) / BUFFER_ALIGNMENT);
 }
 

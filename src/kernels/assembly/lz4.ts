@@ -37,7 +37,7 @@ export function lz4Compress(from: usize, length: usize, to: usize, capacity: usi
       let found = false;
       while (at <= searchEnd) {
         const word = load<u32>(at);
-        const slot = table + ((<usize>hash(word)) << 2);
+        const slot = table + (<usize>hash(load<u64>(at)) << 2);
         match = from + load<u32>(slot);
         store<u32>(slot, <u32>(at - from));
         if (at - match <= MAX_OFFSET && load<u32>(match) == word) {
@@ -65,7 +65,7 @@ export function lz4Compress(from: usize, length: usize, to: usize, capacity: usi
       anchor = at;
       if (at > searchEnd) break;
       // One position inside the match helps the next search.
-      store<u32>(table + ((<usize>hash(load<u32>(at - 2))) << 2), <u32>(at - 2 - from));
+      store<u32>(table + (<usize>hash(load<u64>(at - 2)) << 2), <u32>(at - 2 - from));
     }
   }
   const rest = end - anchor;
@@ -76,9 +76,10 @@ export function lz4Compress(from: usize, length: usize, to: usize, capacity: usi
   return out + rest - to;
 }
 
+/** Hash of the low five bytes: matches of only four are rarely worth their sequence. */
 @inline
-function hash(word: u32): u32 {
-  return (word * 2654435761) >> (32 - HASH_BITS);
+function hash(word: u64): u32 {
+  return <u32>(((word << 24) * 889523592379) >> (64 - HASH_BITS));
 }
 
 /** Equal bytes at `a` and `b` (b before a), as far as `end` for `a`. */
@@ -139,6 +140,22 @@ export function lz4Decompress(from: usize, length: usize, to: usize, capacity: u
   while (at < end) {
     const token = <usize>load<u8>(at++);
     let literals = token >> 4;
+    // The usual case, both lengths within the token: fixed copies that may write more than needed,
+    // where both ranges have room for that.
+    if (literals < 15 && (token & 15) < 15 && end - at >= 32 && outEnd - out >= 48) {
+      const near = <usize>load<u16>(at + literals);
+      if (near >= 8 && near <= out - to + literals) {
+        v128.store(out, v128.load(at));
+        out += literals;
+        at += literals + 2;
+        const from = out - near;
+        store<u64>(out, load<u64>(from));
+        store<u64>(out, load<u64>(from, 8), 8);
+        store<u16>(out, load<u16>(from, 16), 16);
+        out += (token & 15) + MIN_MATCH;
+        continue;
+      }
+    }
     if (literals == 15) {
       while (true) {
         if (at >= end) return -1;

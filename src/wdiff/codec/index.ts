@@ -1,3 +1,4 @@
+/** Compression of IO data (formats.md 4). */
 export { compress, decompress } from './codec.ts';
 export {
   COMPRESSION_KINDS,
@@ -13,3 +14,4 @@ export {
   MAX_COMPRESSION_LEVEL,
   parseCompressOption,
 } from './kind.ts';
+export { type Packed, ParallelCompressor } from './parallel.ts';
