@@ -1,5 +1,6 @@
 /** Every scenario that `node tools/sim.ts` can run. Canaries are flawed on purpose and must fail. */
 import { appendLogScenario } from './examples/append-log-scenario.ts';
+import { relayScenario } from './examples/relay-scenario.ts';
 import type { Scenario } from './explore.ts';
 
 export interface RegisteredScenario extends Scenario {
@@ -15,4 +16,7 @@ export const SCENARIOS: readonly RegisteredScenario[] = [
   canary(appendLogScenario('no-directory-sync')),
   canary(appendLogScenario('rename-before-sync')),
   canary(appendLogScenario('trusts-page-cache')),
+  sound(relayScenario()),
+  canary(relayScenario('no-deduplication')),
+  canary(relayScenario('answers-early')),
 ];

@@ -7,7 +7,7 @@
  */
 import type { Network } from '../../src/core/network.ts';
 import type { Millis } from '../../src/core/units.ts';
-import { MemoryNetwork } from '../../src/rpc/memory-network.ts';
+import { type Faults, MemoryNetwork } from '../../src/rpc/memory-network.ts';
 import type { Schedule } from './schedule.ts';
 import type { SimHost } from './sim-host.ts';
 import type { SimRandom } from './sim-random.ts';
@@ -17,10 +17,12 @@ export interface LinkFaults {
   readonly latency: readonly [least: Millis, most: Millis];
   /** Chance of each message to break the connection it travels on. */
   readonly loss: number;
+  /** An end learns between these after a loss that its connection is gone; the two ends separately. */
+  readonly notice: readonly [least: Millis, most: Millis];
 }
 
 /** A local network in good order. */
-export const HEALTHY_LINKS: LinkFaults = { latency: [0.05, 0.5], loss: 0 };
+export const HEALTHY_LINKS: LinkFaults = { latency: [0.05, 0.5], loss: 0, notice: [0, 5] };
 
 /** What links need to know of a process. */
 interface Endpoint {
@@ -37,7 +39,7 @@ export class SimLinks {
   #faults = HEALTHY_LINKS;
   #lost = 0;
 
-  constructor(schedule: Schedule, random: SimRandom) {
+  constructor(schedule: Schedule, random: SimRandom, trace: (who: string, what: string) => void) {
     this.#random = random;
     const after = (delay: Millis, fn: () => void) => {
       const event = schedule.afterInOrder(delay * 1000, fn);
@@ -45,8 +47,16 @@ export class SimLinks {
         event.cancelled = true;
       };
     };
-    const transit = ({ from, to }: { from: string; to: string }) => this.#transit(from, to);
-    this.#net = new MemoryNetwork({ scheduler: { after }, faults: { transit } });
+    const faults: Faults = {
+      transit: ({ from, to, length }) => {
+        const answer = this.#transit(from, to);
+        const what = answer === 'lose' ? 'connection lost' : `${answer.toFixed(3)} ms`;
+        trace('link', `${from} > ${to} ${length} bytes: ${what}`);
+        return answer;
+      },
+      noticeLoss: () => this.#draw(this.#faults.notice),
+    };
+    this.#net = new MemoryNetwork({ scheduler: { after }, faults });
   }
 
   /** Connections broken by chance so far. */
@@ -89,7 +99,10 @@ export class SimLinks {
       this.#lost++;
       return 'lose';
     }
-    const [least, most] = this.#faults.latency;
+    return this.#draw(this.#faults.latency);
+  }
+
+  #draw([least, most]: readonly [Millis, Millis]): Millis {
     return least + this.#random.fraction() * (most - least);
   }
 

@@ -62,8 +62,9 @@ export class SimWorld implements ProcessWorld {
     this.#root = new SimRandom(this.seed);
     this.random = this.#root.fork('scenario');
     this.#schedule = new Schedule(this.#root.fork('schedule'));
-    this.links = new SimLinks(this.#schedule, this.#root.fork('links'));
     this.#trace = new Trace(print);
+    const trace = (who: string, what: string) => this.trace(who, what);
+    this.links = new SimLinks(this.#schedule, this.#root.fork('links'), trace);
     this.#maxEvents = maxEvents;
   }
 
@@ -106,7 +107,7 @@ export class SimWorld implements ProcessWorld {
 
   /** Kills every process of the host and loses what was not synced; the host is up again at once. */
   powerCut(host: SimHost): void {
-    this.trace(host.name, 'loses power');
+    this.trace(`host ${host.name}`, 'loses power');
     for (const process of this.#processes.values()) if (process.host === host) process.kill();
     host.disk.powerCut();
   }
