@@ -4,12 +4,22 @@
  *     await channel.unary(ControlRpc.getState, { volume: 'vol' })
  */
 import type { Codec, Method, MethodKind } from '../core/index.ts';
+import { bulkCodec } from './bulk-codec.ts';
 import { type MessageFunctions, messageCodec } from './codec.ts';
-import { ArchiveDefinition } from './generated/walb/v1/archive.ts';
+import { ArchiveDefinition, ScanEvent } from './generated/walb/v1/archive.ts';
 import { ControlDefinition } from './generated/walb/v1/control.ts';
-import { DeviceDefinition } from './generated/walb/v1/device.ts';
+import { BlockData, DeviceDefinition } from './generated/walb/v1/device.ts';
 import { ProxyDefinition } from './generated/walb/v1/proxy.ts';
 import { StorageDefinition } from './generated/walb/v1/storage.ts';
+import {
+  FullSyncUp,
+  HashSyncDown,
+  HashSyncUp,
+  ReplicationDown,
+  ReplicationUp,
+  WdiffUp,
+  WlogUp,
+} from './generated/walb/v1/transfer.ts';
 
 /** The functions of any message. */
 interface AnyMessage {
@@ -46,6 +56,19 @@ export type MethodsOf<S extends ServiceDefinition> = {
   >;
 };
 
+/** Messages that carry packs, image chunks or hashes. */
+const BULK_MESSAGES = new Set<AnyMessage>([
+  BlockData,
+  FullSyncUp,
+  HashSyncDown,
+  HashSyncUp,
+  ReplicationDown,
+  ReplicationUp,
+  ScanEvent,
+  WdiffUp,
+  WlogUp,
+]);
+
 export const ControlRpc: MethodsOf<typeof ControlDefinition> = methodsOf(ControlDefinition);
 export const StorageRpc: MethodsOf<typeof StorageDefinition> = methodsOf(StorageDefinition);
 export const ProxyRpc: MethodsOf<typeof ProxyDefinition> = methodsOf(ProxyDefinition);
@@ -71,5 +94,6 @@ function kindOf(definition: MethodDefinition): MethodKind {
 }
 
 function codecOf(functions: AnyMessage): Codec<unknown> {
-  return messageCodec(functions as MessageFunctions<unknown>);
+  const codec = BULK_MESSAGES.has(functions) ? bulkCodec : messageCodec;
+  return codec(functions as MessageFunctions<unknown>);
 }
