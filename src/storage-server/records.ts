@@ -1,0 +1,140 @@
+/**
+ * Snapshot records of a storage volume, and the pure decisions made from them: which gid a snapshot
+ * gets, and which piece of the log is sent next.
+ *
+ * `done` is the record up to which everything was delivered; `queue` holds the snapshots taken since,
+ * oldest first. (The original keeps the newest in front; only `status` shows that order.)
+ *
+ * Source: semantics.md A.1 (MetaLsidGid), B.2 (gid assignment), B.4.3 (what to send).
+ */
+import {
+  type Gid,
+  type Lsid,
+  type Pb,
+  U64_MAX,
+  type UnixSeconds,
+  WalbError,
+} from '../core/index.ts';
+import { type Diff, diffOf, snapshot } from '../wdiff/index.ts';
+
+export interface LsidGid {
+  readonly lsid: Lsid;
+  readonly gid: Gid;
+  /** True = implicit snapshot: it may vanish when diffs are merged. */
+  readonly isMergeable: boolean;
+  readonly timestamp: UnixSeconds;
+}
+
+export interface Records {
+  readonly done: LsidGid;
+  /** Oldest first. */
+  readonly queue: readonly LsidGid[];
+}
+
+/** Nothing was ever delivered: what init-vol writes. */
+export const INITIAL_RECORDS: Records = {
+  done: { lsid: U64_MAX, gid: U64_MAX, isMergeable: false, timestamp: 0 },
+  queue: [],
+};
+
+/** After a log reset: log begins at lsid 0 with this gid, an explicit snapshot. */
+export function resetRecords(gid: Gid, now: UnixSeconds): Records {
+  return { done: { lsid: 0n, gid, isMergeable: false, timestamp: now }, queue: [] };
+}
+
+export function newestRecord({ done, queue }: Records): LsidGid {
+  return queue.at(-1) ?? done;
+}
+
+/**
+ * The gid of a snapshot at `lsid`: one more than the newest, and one more for each full chunk of
+ * `maxPb` since then, so that a long log can be sent in several chunks that each consume one gid.
+ * Throws `conflict` when the log runs backwards.
+ */
+export function gidAt(records: Records, lsid: Lsid, maxPb: Pb): Gid {
+  const newest = newestRecord(records);
+  if (newest.lsid > lsid) {
+    throw new WalbError(
+      'conflict',
+      `the newest snapshot is at lsid ${newest.lsid}, beyond the log's end ${lsid}: the log was reset behind this server's back; run hash_backup`,
+      { details: { newest: newest.lsid, lsid } },
+    );
+  }
+  return newest.gid + 1n + (lsid - newest.lsid) / BigInt(maxPb);
+}
+
+/** The records with a snapshot taken at `lsid`. */
+export function takeSnapshot(
+  records: Records,
+  at: { readonly lsid: Lsid; readonly isMergeable: boolean; readonly now: UnixSeconds },
+  maxPb: Pb,
+): { readonly records: Records; readonly taken: LsidGid } {
+  const { lsid, isMergeable, now } = at;
+  const taken = { lsid, gid: gidAt(records, lsid, maxPb), isMergeable, timestamp: now };
+  return { records: { done: records.done, queue: [...records.queue, taken] }, taken };
+}
+
+/** Records that delivery has overtaken are of no use any more. */
+export function dropDelivered({ done, queue }: Records): Records {
+  const isDelivered = ({ lsid, gid }: LsidGid): boolean =>
+    lsid < done.lsid || (lsid === done.lsid && gid <= done.gid);
+  const kept = queue.filter((record) => !isDelivered(record));
+  return kept.length === queue.length ? { done, queue } : { done, queue: kept };
+}
+
+/** Whether an implicit snapshot has to be taken before something can be sent. */
+export function needsSnapshot(
+  records: Records,
+  latest: Lsid,
+  now: UnixSeconds,
+  interval: number,
+): boolean {
+  const newest = records.queue.at(-1);
+  return newest === undefined || (newest.lsid < latest && newest.timestamp + interval <= now);
+}
+
+/** One transfer: log from `begin` to `limit`, on the way to the snapshot `target`. */
+export interface SendPlan {
+  readonly begin: LsidGid;
+  readonly target: LsidGid;
+  /** Packs that end at or before it are sent. */
+  readonly limit: Lsid;
+}
+
+/**
+ * What to send now; undefined while the log up to the limit is not permanent yet. `records` must have
+ * a non-empty queue without delivered records.
+ */
+export function planSend(records: Records, permanent: Lsid, maxPb: Pb): SendPlan | undefined {
+  const { done: begin, queue } = records;
+  const reach = begin.lsid + BigInt(maxPb);
+  let index = 0;
+  for (;;) {
+    const next = queue[index + 1];
+    const isSkippable = queue[index]?.isMergeable === true && next !== undefined;
+    if (!isSkippable || next.lsid > reach || next.lsid > permanent) break;
+    index += 1;
+  }
+  const target = queue[index];
+  if (target === undefined) throw new WalbError('internal', 'nothing to send: the queue is empty');
+  // No gid is left for a chunk in between: the range has to go in one piece, however long it is.
+  const isIndivisible = index === 0 && target.gid === begin.gid + 1n;
+  const limit = isIndivisible || target.lsid <= reach ? target.lsid : reach;
+  return permanent < limit ? undefined : { begin, target, limit };
+}
+
+/** The diff of a transfer that ended at `end`, and the record that is done then. */
+export function planDone(
+  { begin, target }: SendPlan,
+  end: Lsid,
+): { readonly diff: Diff; readonly done: LsidGid } {
+  const isWhole = end === target.lsid;
+  const done: LsidGid = isWhole
+    ? target
+    : { lsid: end, gid: begin.gid + 1n, isMergeable: true, timestamp: begin.timestamp };
+  const diff = diffOf(snapshot(begin.gid), snapshot(done.gid), {
+    isMergeable: begin.isMergeable,
+    timestamp: target.timestamp,
+  });
+  return { diff, done };
+}
