@@ -1,11 +1,11 @@
 /**
  * Runs scenarios of the simulator (docs/simulator.md).
  *
- *     node tools/sim.ts                                  list of scenarios
- *     node tools/sim.ts append-log --seeds 1000          seeds 1 .. 1000
- *     node tools/sim.ts append-log --seeds 1000 --from 5001
- *     node tools/sim.ts append-log --seed 17 --trace     one world, every line of it
- *     node tools/sim.ts all --seeds 100                  all scenarios; canaries must be caught
+ *     npm run sim                                     list of scenarios
+ *     npm run sim -- append-log --seeds 1000          seeds 1 .. 1000
+ *     npm run sim -- append-log --seeds 1000 --from 5001
+ *     npm run sim -- append-log --seed 17 --trace     one world, every line of it
+ *     npm run sim -- all --seeds 100                  all scenarios; canaries must be caught
  */
 import { parseArgs } from 'node:util';
 import { runSeed } from '../test/sim/explore.ts';

@@ -16,7 +16,7 @@ describe('append log', () => {
       const failure = await findFailure(appendLogScenario(flaw), SEEDS);
       expect(failure?.error?.message).toMatch(/was acknowledged, but only/);
       expect(failure?.error?.message).toContain(
-        `node tools/sim.ts append-log-${flaw} --seed ${failure?.seed}`,
+        `npm run sim -- append-log-${flaw} --seed ${failure?.seed}`,
       );
       const replay = await runSeed(appendLogScenario(flaw), failure!.seed);
       expect(replay.traceHash).toBe(failure!.traceHash);

@@ -1,13 +1,13 @@
 /**
  * Runs a scenario over many seeds. A failure names the seed and how to replay it.
  *
- * A scenario is registered in scenarios.ts, so that `node tools/sim.ts <name> --seed <n>` runs the
+ * A scenario is registered in scenarios.ts, so that `npm run sim -- <name> --seed <n>` runs the
  * very same thing.
  */
 import { SimWorld } from './world.ts';
 
 export interface Scenario {
-  /** As in `node tools/sim.ts <name>`. */
+  /** As in `npm run sim -- <name>`. */
   readonly name: string;
   readonly about: string;
   /** Drives one world; throws when a promise of the system under test was broken. */
@@ -32,7 +32,7 @@ export async function runSeed(
     return { seed, traceHash: world.traceHash(), error: undefined };
   } catch (thrown) {
     const error = thrown instanceof Error ? thrown : new Error(String(thrown));
-    error.message += `\nreplay: node tools/sim.ts ${scenario.name} --seed ${seed} --trace`;
+    error.message += `\nreplay: npm run sim -- ${scenario.name} --seed ${seed} --trace`;
     return { seed, traceHash: world.traceHash(), error };
   }
 }

@@ -1,4 +1,4 @@
-/** Every scenario that `node tools/sim.ts` can run. Canaries are flawed on purpose and must fail. */
+/** Every scenario that `npm run sim` can run. Canaries are flawed on purpose and must fail. */
 import { appendLogScenario } from './examples/append-log-scenario.ts';
 import { relayScenario } from './examples/relay-scenario.ts';
 import type { Scenario } from './explore.ts';

@@ -14,7 +14,7 @@ export class Trace {
   readonly #print: ((line: string) => void) | undefined;
   #lines = 0;
 
-  /** `print` sees every line; for `node tools/sim.ts --trace`. */
+  /** `print` sees every line; for `npm run sim -- --trace`. */
   constructor(print?: (line: string) => void) {
     this.#print = print;
   }
