@@ -8,7 +8,7 @@
  *
  * @example
  * admit(storageModel, 'full-bkp', situation); // throws wrong-state:
- * // volume v is Target; full-bkp needs SyncReady: run `stop`, then `reset-vol`
+ * // volume v is Standby; full-bkp needs SyncReady: run `stop`
  */
 import { type ErrorCode, type ErrorDetail, WalbError } from './errors.ts';
 import type { TransitionRow, TransitionTable } from './state-machine.ts';
