@@ -8,7 +8,7 @@ import { WalbError } from './errors.ts';
  * More waiters than this on one object mean that its owner is stuck; refusing is better than memory
  * that grows without end. Connections per server are bounded far below it.
  */
-export const MAX_WAITERS = 10_000;
+const MAX_WAITERS = 10_000;
 
 interface Waiter<T> {
   readonly resolve: (value: T) => void;

@@ -19,7 +19,7 @@ import {
 import { type Diff, diffOf, isCleanDiff } from './algebra/diff.ts';
 import { snapshot } from './algebra/snapshot.ts';
 
-export const WDIFF_SUFFIX = '.wdiff';
+const WDIFF_SUFFIX = '.wdiff';
 
 const NAME = /^([0-9]{14})-([M-])([C-])-([0-9]+)-([0-9]+)(?:-([0-9]+)-([0-9]+))?\.wdiff$/;
 

@@ -36,7 +36,7 @@ import {
   snapshot,
 } from '../../../src/wdiff/algebra/index.ts';
 
-export const BLOCKS = 6;
+const BLOCKS = 6;
 
 type Image = number[];
 /** New value by block. */
@@ -55,11 +55,11 @@ interface Moment {
   readonly isMergeable: boolean;
 }
 
-export function overlay(older: Data, newer: Data): Data {
+function overlay(older: Data, newer: Data): Data {
   return new Map([...older, ...newer]);
 }
 
-export function write(image: Image, data: Data): void {
+function write(image: Image, data: Data): void {
   for (const [block, value] of data) image[block] = value;
 }
 
@@ -141,7 +141,7 @@ export class StorageModel {
 }
 
 /** One archive, or the queue of a proxy: diffs with their data. */
-export class Store {
+class Store {
   set = DiffSet.empty;
   readonly data = new Map<string, Data>();
 
