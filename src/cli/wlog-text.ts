@@ -8,16 +8,16 @@ import {
   type LogRecord,
   originalShowLines,
   type PackHeader,
-  type RedoItems,
   recordKind,
   type ShowOptions,
   type WlogHeader,
+  type WlogItems,
 } from '../wlog/index.ts';
 import { type Format, toJson } from './wlog-io.ts';
 
 /** One line per header, pack, record and end. Calls `onEnd` with each end met. */
 export function showLines(
-  items: RedoItems,
+  items: WlogItems,
   format: Format,
   options: ShowOptions,
 ): AsyncIterable<string> {
@@ -25,7 +25,7 @@ export function showLines(
   return format === 'json' ? jsonLines(items, options) : textLines(items, options);
 }
 
-async function* textLines(items: RedoItems, options: ShowOptions): AsyncGenerator<string> {
+async function* textLines(items: WlogItems, options: ShowOptions): AsyncGenerator<string> {
   for await (const item of items) {
     if (item.kind === 'header') yield headerText(item.header);
     else if (item.kind === 'pack') yield packText(item.header);
@@ -63,7 +63,7 @@ function endText(end: EndItem): string {
   return `end      lsid=${end.lsid} at byte ${end.offset}: ${describeStop(end.reason)}`;
 }
 
-async function* jsonLines(items: RedoItems, options: ShowOptions): AsyncGenerator<string> {
+async function* jsonLines(items: WlogItems, options: ShowOptions): AsyncGenerator<string> {
   for await (const item of items) {
     if (item.kind === 'header')
       yield toJson({ kind: 'header', offset: item.offset, ...item.header });

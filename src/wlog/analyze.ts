@@ -5,7 +5,7 @@ import { type Bytes, LB_SIZE, type Lb, type Lsid, type Pb } from '../core/index.
 import { isAllZero } from '../kernels/index.ts';
 import { BlockSet } from './block-set.ts';
 import type { EndItem, IoItem } from './log-item.ts';
-import type { RedoItems } from './redo.ts';
+import type { WlogItems } from './reader.ts';
 
 export interface LogStatistics {
   readonly beginLsid: Lsid;
@@ -37,7 +37,7 @@ export interface LogStatistics {
 
 /** Reads the whole log. `blockSize` (default 4096) is the unit of the overwriting statistics. */
 export async function analyzeLog(
-  items: RedoItems,
+  items: WlogItems,
   blockSize: Bytes = 4096,
 ): Promise<LogStatistics> {
   const analysis = new Analysis(blockSize);

@@ -54,7 +54,6 @@ export interface EndItem {
 }
 
 export type LogItem = PackItem | IoItem | EndItem;
-export type LogItems = Iterable<LogItem> | AsyncIterable<LogItem>;
 
 const REASONS: Readonly<Record<StopReason, string>> = {
   'end-block': 'end block',

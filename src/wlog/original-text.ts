@@ -14,7 +14,7 @@ import {
   type PackHeader,
   recordPb,
 } from './pack-header.ts';
-import type { RedoItems } from './redo.ts';
+import type { WlogItems } from './reader.ts';
 import type { SuperSector } from './super-sector.ts';
 
 export function hex32(value: number): string {
@@ -25,21 +25,21 @@ function pad(value: number | bigint, width: number): string {
   return String(value).padStart(width);
 }
 
-export function originalHeaderLine(header: WlogHeader): string {
+function originalHeaderLine(header: WlogHeader): string {
   return (
     `wlog_h: ver ${pad(WLOG_VERSION, 3)} pbs ${pad(header.pbs, 4)} salt ${hex32(header.salt)} ` +
     `uuid ${formatUuid(header.uuid)} lsid ${header.beginLsid} ${header.endLsid}`
   );
 }
 
-export function originalPackLine(pack: PackHeader): string {
+function originalPackLine(pack: PackHeader): string {
   return (
     `wlog_p: lsid ${pad(pack.lsid, 10)} total ${pad(pack.totalPb, 4)} ` +
     `n_rec ${pad(pack.nRecords, 2)} n_pad ${pad(pack.nPadding, 2)} csum ${hex32(pack.checksum)}`
   );
 }
 
-export function originalRecordLine(record: LogRecord): string {
+function originalRecordLine(record: LogRecord): string {
   const letter = (flag: number, text: string) => ((record.flags & flag) !== 0 ? text : '-');
   const flags = letter(FLAG_EXIST, 'E') + letter(FLAG_PADDING, 'P') + letter(FLAG_DISCARD, 'D');
   return (
@@ -59,7 +59,7 @@ export interface ShowOptions {
 
 /** All lines of wlog-show; for a ring without the first one. */
 export async function* originalShowLines(
-  items: RedoItems,
+  items: WlogItems,
   options: ShowOptions = {},
 ): AsyncGenerator<string, void, undefined> {
   const totals = { packs: 0, write: 0, discard: 0, padding: 0 };

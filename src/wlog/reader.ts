@@ -64,6 +64,8 @@ export interface HeaderItem {
 }
 
 export type WlogItem = HeaderItem | LogItem;
+/** What `readWlog`, `readWlogs` and `readRing` give; the last without a `header` item. */
+export type WlogItems = Iterable<WlogItem> | AsyncIterable<WlogItem>;
 
 /** One wlog: a `header` item, packs with their IOs, and an `end` item. Throws `corrupt`. */
 export async function* readWlog(
@@ -267,7 +269,7 @@ function endItem(reason: EndItem['reason'], lsid: Lsid, offset: Bytes): EndItem 
 }
 
 /** The complaint about an IO whose data does not fit its record. */
-export function badData(record: LogRecord, file: string, offset: Bytes) {
+function badData(record: LogRecord, file: string, offset: Bytes) {
   return corrupt(
     `${file}: data of lsid ${record.lsid} at byte ${offset} does not match its checksum`,
     { file, offset, lsid: record.lsid, field: 'checksum', address: record.offset },

@@ -2,9 +2,9 @@
  * Applies a log to a volume image. Source: formats.md 2.4.
  */
 import { type Bytes, type FileHandle, LB_SIZE, type Lb } from '../core/index.ts';
-import type { EndItem, IoItem, LogItem } from './log-item.ts';
+import type { EndItem, IoItem } from './log-item.ts';
 import type { LogRecord } from './pack-header.ts';
-import type { HeaderItem } from './reader.ts';
+import type { WlogItems } from './reader.ts';
 
 export interface RedoOptions {
   /** Discards write zeros (and give their space back); they are ignored by default. */
@@ -25,16 +25,13 @@ export interface RedoResult {
   readonly end: EndItem | undefined;
 }
 
-/** Records of a log as `readWlog`, `readWlogs` and `readRing` yield them. */
-export type RedoItems = Iterable<LogItem | HeaderItem> | AsyncIterable<LogItem | HeaderItem>;
-
 /**
  * Writes every IO of `items` to `image` in order. The image keeps its size: an IO that ends beyond it
  * is skipped and reported ("clip"). Applying a log again from its start gives the same image, so an
  * error in the middle is repaired by doing so. Not synced.
  */
 export async function redoLog(
-  items: RedoItems,
+  items: WlogItems,
   image: FileHandle,
   options: RedoOptions = {},
 ): Promise<RedoResult> {

@@ -7,10 +7,17 @@ import {
   type FileHandle,
   LB_SIZE,
   type Lb,
+  type Lsid,
+  type Pb,
   WalbError,
 } from '../core/index.ts';
 import { invalidField } from './place.ts';
-import { geometryForDevice, type RingGeometry, SUPER_SECTOR_POSITION } from './ring-geometry.ts';
+import {
+  geometryForDevice,
+  type RingGeometry,
+  ringRanges,
+  SUPER_SECTOR_POSITION,
+} from './ring-geometry.ts';
 import {
   decodeSuperSector,
   encodeSuperSector,
@@ -106,4 +113,38 @@ export async function formatRingLog(file: FileHandle, options: FormatOptions): P
   });
   await file.sync();
   return openRingLog(file);
+}
+
+/** Fills `into` (whole blocks) with the ring's content from `lsid` on. */
+export function readRingBlocks(log: RingLog, lsid: Lsid, into: Uint8Array): void {
+  let at = 0;
+  const count: Pb = into.length / log.geometry.pbs;
+  for (const { position, length } of ringRanges(lsid, count, log.geometry)) {
+    const got = log.file.read(into.subarray(at, at + length), position);
+    if (got < length) {
+      throw corrupt(
+        `${log.file.path}: the device ends at byte ${position + got}, inside its ring`,
+        {
+          file: log.file.path,
+          offset: position + got,
+          field: 'data',
+          lsid,
+        },
+      );
+    }
+    at += length;
+  }
+}
+
+/** Writes whole blocks to the ring from `lsid` on, wrapping at its end. */
+export function writeRingBlocks(log: RingLog, lsid: Lsid, blocks: Uint8Array): void {
+  let at = 0;
+  for (const { position, length } of ringRanges(
+    lsid,
+    blocks.length / log.geometry.pbs,
+    log.geometry,
+  )) {
+    log.file.write(blocks.subarray(at, at + length), position);
+    at += length;
+  }
 }

@@ -5,7 +5,7 @@
  * Each pack is verified as a whole before it is yielded, and its data is then read a second time
  * (from the page cache), so that memory stays bounded by one IO although a pack may be 256 MiB.
  */
-import { type Bytes, corrupt, LB_SIZE, type Lsid, type Pb, WalbError } from '../core/index.ts';
+import { type Bytes, corrupt, LB_SIZE, type Lsid, WalbError } from '../core/index.ts';
 import { checksumFinish, checksumPartial } from '../kernels/index.ts';
 import type { EndItem, IoItem, LogItem, StopReason } from './log-item.ts';
 import {
@@ -20,7 +20,7 @@ import {
   recordPb,
   validatePackHeader,
 } from './pack-header.ts';
-import type { RingLog } from './ring-device.ts';
+import { type RingLog, readRingBlocks } from './ring-device.ts';
 import { lsidPosition, type RingGeometry, ringRanges } from './ring-geometry.ts';
 
 export interface RingReadOptions {
@@ -170,32 +170,11 @@ class RingReader {
   }
 }
 
-/** Fills `into` (whole blocks) with the ring's content from `lsid` on. */
-export function readRingBlocks(log: RingLog, lsid: Lsid, into: Uint8Array): void {
-  let at = 0;
-  const count: Pb = into.length / log.geometry.pbs;
-  for (const { position, length } of ringRanges(lsid, count, log.geometry)) {
-    const got = log.file.read(into.subarray(at, at + length), position);
-    if (got < length) {
-      throw corrupt(
-        `${log.file.path}: the device ends at byte ${position + got}, inside its ring`,
-        {
-          file: log.file.path,
-          offset: position + got,
-          field: 'data',
-          lsid,
-        },
-      );
-    }
-    at += length;
-  }
-}
-
 /**
  * The pack with only its first `keep` records and all counts recomputed ("shrink"); undefined when no
  * record is left.
  */
-export function cutPack(pack: PackFields, keep: number, pbs: Bytes): PackFields | undefined {
+function cutPack(pack: PackFields, keep: number, pbs: Bytes): PackFields | undefined {
   const records = pack.records.slice(0, keep);
   if (records.length === 0) return undefined;
   return {

@@ -1,15 +1,14 @@
 /**
- * A wlog into a ring, and the repair of a damaged tail. Source: formats.md 3 (wlog-restore, shrink).
+ * A wlog into a ring. Source: formats.md 3 (wlog-restore).
  */
-import { type Bytes, corrupt, type Lsid, lbPerPb, type Pb, WalbError } from '../core/index.ts';
+import { type Bytes, type Lsid, lbPerPb, type Pb, WalbError } from '../core/index.ts';
 import type { WlogHeader } from './file-header.ts';
 import { MAX_IO_LB } from './limits.ts';
-import { describeStop, type EndItem, type LogItem } from './log-item.ts';
+import type { EndItem } from './log-item.ts';
 import { encodePackHeader, nextLsid, PADDING_FLAGS, type PackHeader } from './pack-header.ts';
-import type { HeaderItem } from './reader.ts';
-import { type RingLog, writeSuperSector } from './ring-device.ts';
-import { lsidPosition, ringIndex, ringRanges } from './ring-geometry.ts';
-import { findEndOfLog } from './ring-reader.ts';
+import type { WlogItems } from './reader.ts';
+import { type RingLog, writeRingBlocks, writeSuperSector } from './ring-device.ts';
+import { lsidPosition, ringIndex } from './ring-geometry.ts';
 
 export interface RestoreOptions {
   /** Added to every lsid; may be negative as long as no lsid becomes so. */
@@ -30,8 +29,6 @@ export interface RestoreResult {
   /** Where and why the wlog ended. */
   readonly end: EndItem;
 }
-
-type WlogItems = Iterable<LogItem | HeaderItem> | AsyncIterable<LogItem | HeaderItem>;
 
 /**
  * Replaces the log in the ring by that of a wlog (items of `readWlog`). A pack that would straddle the
@@ -186,65 +183,4 @@ function paddingPack(lsid: Lsid, totalPb: Pb, pbs: Bytes) {
   const blocks = totalPb * lbPerPb(pbs);
   const record = { checksum: 0, flags: PADDING_FLAGS, offset: 0, blocks, lsidLocal: 1 };
   return { lsid, totalPb, nPadding: 1, records: [record] };
-}
-
-/** Writes whole blocks to the ring from `lsid` on, wrapping at its end. */
-export function writeRingBlocks(log: RingLog, lsid: Lsid, blocks: Uint8Array): void {
-  let at = 0;
-  for (const { position, length } of ringRanges(
-    lsid,
-    blocks.length / log.geometry.pbs,
-    log.geometry,
-  )) {
-    log.file.write(blocks.subarray(at, at + length), position);
-    at += length;
-  }
-}
-
-export interface RepairOptions {
-  /** Where to begin looking; the oldest lsid when omitted. */
-  readonly begin?: Lsid;
-  /** Cut even where the log was whole once. */
-  readonly force?: boolean;
-}
-
-/**
- * Makes the end of a damaged log explicit: the pack whose data is not whole is rewritten with only the
- * records before the damage ("shrink"), and the block behind is cleared. Returns the end of the log,
- * with reason `bad-data` when something was cut. Durable when it resolves.
- *
- * Damage before the written lsid is no torn tail, for that log was whole at a checkpoint: it is `corrupt`
- * and left alone unless `force`, since cutting there would drop good log behind it.
- *
- * The shorter header goes first: after a crash in between it is followed by what was data, which is no
- * header, so the log ends at the same place.
- */
-export async function repairTail(log: RingLog, options: RepairOptions = {}): Promise<EndItem> {
-  const end = findEndOfLog(log, options.begin);
-  if (options.force !== true) requireTail(log, end);
-  if (end.reason !== 'bad-data') return end;
-  const { pbs, ringPb } = log.geometry;
-  const block = new Uint8Array(pbs);
-  if (end.cut !== undefined) {
-    encodePackHeader(end.cut, block, log.superSector.salt);
-    writeRingBlocks(log, end.cut.lsid, block);
-    await log.file.sync();
-  }
-  // In a full ring the block behind is the oldest pack.
-  if (end.lsid - log.superSector.oldestLsid < BigInt(ringPb)) {
-    writeRingBlocks(log, end.lsid, block.fill(0));
-    await log.file.sync();
-  }
-  return end;
-}
-
-function requireTail(log: RingLog, end: EndItem): void {
-  const { writtenLsid } = log.superSector;
-  if (end.lsid >= writtenLsid) return;
-  throw corrupt(
-    `${log.file.path}: the log ends at lsid ${end.lsid}, before the written lsid ${writtenLsid}: ` +
-      `this is damage, not a torn tail (${describeStop(end.reason)}). The data image has that log ` +
-      'already; back up by hash or full backup, then reset the log, or cut it by force',
-    { file: log.file.path, offset: end.offset, field: 'written_lsid', lsid: end.lsid },
-  );
 }
