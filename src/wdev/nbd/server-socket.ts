@@ -4,15 +4,14 @@
  */
 import fs from 'node:fs';
 import net from 'node:net';
-import type tls from 'node:tls';
 import { WalbError } from '../../core/index.ts';
 import type { NbdServer } from './server.ts';
 import {
-  copyInto,
-  createTlsUpgrader,
   type NbdTls,
   onreadInto,
   SocketTransport,
+  serverTlsUpgrade,
+  type TlsUpgrade,
 } from './socket-transport.ts';
 import type { ByteConsumer } from './transport.ts';
 
@@ -52,9 +51,9 @@ export async function listenNbd(
 ): Promise<NbdListener> {
   refuseOpenNetwork(address, options);
   if (address.kind === 'unix') await removeStaleSocket(address.path);
-  const upgrader = options.tls === undefined ? undefined : createTlsUpgrader(options.tls);
+  const upgrade = options.tls === undefined ? undefined : serverTlsUpgrade(options.tls);
   const listener = net.createServer({ pauseOnConnect: true, noDelay: true }, (socket) => {
-    adopt(server, socket, upgrader);
+    adopt(server, socket, upgrade);
   });
   await listen(listener, address);
   if (address.kind === 'unix') fs.chmodSync(address.path, options.mode ?? 0o600);
@@ -94,18 +93,18 @@ export function isLoopback(host: string): boolean {
  * Node can not give accepted sockets a receive buffer, so the handle moves to a socket that has one.
  * Should a later node hide the handle, data are copied instead: slower, otherwise the same.
  */
-function adopt(server: NbdServer, accepted: net.Socket, upgrader: tls.Server | undefined): void {
+function adopt(server: NbdServer, accepted: net.Socket, upgrade: TlsUpgrade | undefined): void {
   const peer = peerOf(accepted);
   const handle = (accepted as unknown as RawSocket)._handle;
   // TLS reads from the socket's stream, which one with a receive buffer does not have.
-  const canDeliver = upgrader === undefined && typeof handle?.useUserBuffer === 'function';
+  const canDeliver = upgrade === undefined && typeof handle?.useUserBuffer === 'function';
   let consumer: ByteConsumer | undefined;
   const socket = canDeliver ? moveHandle(accepted, () => consumer) : accepted;
-  const transport = new SocketTransport(socket, peer, upgrader);
-  consumer = server.accept(transport, upgrader === undefined ? 'unavailable' : 'required');
+  const transport = new SocketTransport(socket, peer, upgrade);
+  consumer = server.accept(transport, upgrade === undefined ? 'unavailable' : 'required');
   if (consumer === undefined) return;
   transport.attach(consumer);
-  if (!canDeliver) socket.on('data', (chunk: Buffer) => copyInto(consumer, chunk));
+  if (!canDeliver) transport.copyFrom(socket);
   socket.resume();
 }
 

@@ -2,10 +2,10 @@
  * A node socket as a `Transport`: received bytes go straight into the connection's buffers
  * (`onread`), writes are handed over as they are.
  */
-import type net from 'node:net';
+import net from 'node:net';
 import tls from 'node:tls';
 import { KIB } from '../../core/index.ts';
-import type { ByteConsumer, Transport } from './transport.ts';
+import type { ByteConsumer, ByteSink, Transport } from './transport.ts';
 
 /** Certificates for mutual TLS, PEM. Both ends prove who they are. */
 export interface NbdTls {
@@ -15,25 +15,32 @@ export interface NbdTls {
   readonly authority: string;
 }
 
+/** Turns a plain socket into a TLS one whose other end has proven who it is, or destroys it. */
+export type TlsUpgrade = (plain: net.Socket, ready: (secure: tls.TLSSocket) => void) => void;
+
 export class SocketTransport implements Transport {
   readonly peer: string;
-  readonly #secure: tls.Server | undefined;
+  readonly #upgrade: TlsUpgrade | undefined;
   #socket: net.Socket;
   #consumer: ByteConsumer | undefined;
   #error: Error | undefined;
 
-  /** `secure` is never listened on: it only turns accepted sockets into TLS ones. */
-  constructor(socket: net.Socket, peer: string, secure: tls.Server | undefined) {
+  constructor(socket: net.Socket, peer: string, upgrade: TlsUpgrade | undefined) {
     this.#socket = socket;
     this.peer = peer;
-    this.#secure = secure;
+    this.#upgrade = upgrade;
   }
 
-  /** From here on the consumer gets what arrives and hears of the end. */
+  /** From here on the consumer hears of the end. Bytes come by `onreadInto` or `copyFrom`. */
   attach(consumer: ByteConsumer): void {
     this.#consumer = consumer;
     this.#watch(this.#socket);
     this.#socket.on('close', () => consumer.closed(this.#error));
+  }
+
+  /** For sockets without a receive buffer. */
+  copyFrom(socket: net.Socket): void {
+    socket.on('data', (chunk: Buffer) => copyInto(this.#consumer, chunk));
   }
 
   write(bytes: Uint8Array, done: () => void): void {
@@ -51,13 +58,12 @@ export class SocketTransport implements Transport {
 
   startTls(): void {
     const plain = this.#socket;
-    const secure = this.#secure;
-    if (secure === undefined) {
+    if (this.#upgrade === undefined) {
       plain.destroy();
       return;
     }
-    pendingTls.set(plain, (socket) => this.#secured(socket));
-    secure.emit('connection', plain);
+    plain.removeAllListeners('data');
+    this.#upgrade(plain, (secure) => this.#secured(secure));
   }
 
   end(): void {
@@ -68,51 +74,67 @@ export class SocketTransport implements Transport {
     this.#socket.destroy();
   }
 
-  #secured(socket: tls.TLSSocket): void {
-    const consumer = this.#consumer;
-    this.#socket = socket;
-    this.#watch(socket);
-    consumer?.secured(String(socket.getPeerCertificate().subject?.CN));
-    socket.on('data', (chunk: Buffer) => copyInto(consumer, chunk));
+  #secured(secure: tls.TLSSocket): void {
+    this.#socket = secure;
+    this.#watch(secure);
+    this.copyFrom(secure);
+    this.#consumer?.secured(String(secure.getPeerCertificate().subject?.CN));
   }
 
   #watch(socket: net.Socket): void {
     socket.on('error', (error) => {
       this.#error ??= error;
     });
-    // The other end has said all it will: answer what is under way no longer, as it may be gone.
+    // Who hangs up does not wait for answers any more.
     socket.on('end', () => socket.destroy());
   }
 }
 
-/** Who waits for the TLS form of a socket. */
-const pendingTls = new WeakMap<net.Socket, (socket: tls.TLSSocket) => void>();
+/** Accepts clients with a certificate of the same authority only. */
+export function serverTlsUpgrade(security: NbdTls): TlsUpgrade {
+  const waiting = new WeakMap<net.Socket, (secure: tls.TLSSocket) => void>();
+  // Never listened on: it is handed sockets that were accepted elsewhere.
+  const server = tls.createServer({ ...tlsOptions(security), requestCert: true });
+  server.on('secureConnection', (secure) => {
+    const plain = (secure as unknown as { readonly _parent?: net.Socket })._parent;
+    const ready = plain === undefined ? undefined : waiting.get(plain);
+    if (ready === undefined) secure.destroy();
+    else ready(secure);
+  });
+  server.on('tlsClientError', (_error, socket) => socket.destroy());
+  return (plain, ready) => {
+    waiting.set(plain, ready);
+    server.emit('connection', plain);
+  };
+}
 
-/** A TLS server for `SocketTransport`: it checks that clients are of the same authority. */
-export function createTlsUpgrader(security: NbdTls): tls.Server {
-  const server = tls.createServer({
+/** Talks to a server with a certificate of the same authority and this name only. */
+export function clientTlsUpgrade(security: NbdTls, serverName: string): TlsUpgrade {
+  return (plain, ready) => {
+    const options = { ...tlsOptions(security), socket: plain, host: serverName };
+    const secure = tls.connect(
+      net.isIP(serverName) ? options : { ...options, servername: serverName },
+    );
+    secure.once('secureConnect', () => ready(secure));
+    secure.once('error', (error) => plain.destroy(error));
+  };
+}
+
+function tlsOptions(security: NbdTls) {
+  return {
     cert: security.certificate,
     key: security.key,
     ca: security.authority,
-    requestCert: true,
     rejectUnauthorized: true,
     minVersion: 'TLSv1.2',
-  });
-  server.on('secureConnection', (socket) => {
-    const plain = (socket as unknown as { readonly _parent?: net.Socket })._parent;
-    const waiting = plain === undefined ? undefined : pendingTls.get(plain);
-    if (waiting === undefined) socket.destroy();
-    else waiting(socket);
-  });
-  server.on('tlsClientError', (_error, socket) => socket.destroy());
-  return server;
+  } as const;
 }
 
 /** Node asks for the first buffer before there is a consumer; the first message is short anyway. */
 const FIRST_READ = 4 * KIB;
 
 /** Options of `net` that deliver straight into the consumer's buffers. */
-export function onreadInto(consumer: () => ByteConsumer | undefined): net.OnReadOpts {
+export function onreadInto(consumer: () => ByteSink | undefined): net.OnReadOpts {
   const first = Buffer.alloc(FIRST_READ);
   return {
     buffer: () => consumer()?.space() ?? first,
@@ -125,7 +147,7 @@ export function onreadInto(consumer: () => ByteConsumer | undefined): net.OnRead
 }
 
 /** Delivers bytes that already lie elsewhere. */
-export function copyInto(consumer: ByteConsumer | undefined, chunk: Uint8Array): void {
+export function copyInto(consumer: ByteSink | undefined, chunk: Uint8Array): void {
   let at = 0;
   while (consumer !== undefined && at < chunk.length) {
     const part = consumer.space();

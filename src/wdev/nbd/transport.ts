@@ -19,12 +19,16 @@ export interface Transport {
   destroy(): void;
 }
 
-/** What a socket tells its connection. */
-export interface ByteConsumer {
+/** Where received bytes go. */
+export interface ByteSink {
   /** Where the next received bytes go; never empty. */
   space(): Uint8Array;
   /** `count` bytes were put where `space` said. */
   received(count: number): void;
+}
+
+/** What a socket tells its connection. */
+export interface ByteConsumer extends ByteSink {
   /** TLS is on; `identity` is the name in the client's certificate. */
   secured(identity: string): void;
   /** No more bytes will come and none can be sent. Called once. */
