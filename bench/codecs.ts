@@ -1,44 +1,74 @@
-/** Codecs of wdiff data against the bare libraries; the last argument chooses the block size in KiB. */
+/**
+ * Codecs of wdiff data against the bare libraries, and on several threads; the argument is the block
+ * size in KiB (default 64).
+ */
 
 import { createRequire } from 'node:module';
 import { deflateSync, inflateSync, zstdCompressSync, zstdDecompressSync } from 'node:zlib';
-import { COMPRESSION_KINDS, compress, decompress } from '../src/wdiff/codec/index.ts';
-import { halfRandom, measure, peakMemoryMiB, printTable, type Sample } from './support.ts';
+import {
+  type CompressionKind,
+  compress,
+  decompress,
+  ParallelCompressor,
+} from '../src/wdiff/codec/index.ts';
+import { halfRandom, measure, measureAsync, peakMemoryMiB, printTable } from './support.ts';
 
 const load = createRequire(import.meta.url);
 const lz4 = load('lz4-napi') as typeof import('lz4-napi');
 const snappy = load('snappy') as typeof import('snappy');
+const lzma = load('node-liblzma') as typeof import('node-liblzma');
+
+interface Bare {
+  readonly library: string;
+  readonly pack: (data: Buffer) => Buffer;
+  readonly unpack: (packed: Buffer) => unknown;
+}
+
+const BARE: Readonly<Record<Exclude<CompressionKind, 'none'>, Bare>> = {
+  snappy: { library: 'snappy', pack: snappy.compressSync, unpack: snappy.uncompressSync },
+  lz4: { library: 'lz4-napi', pack: lz4.compressSync, unpack: lz4.uncompressSync },
+  zstd: { library: 'node:zlib', pack: zstdCompressSync, unpack: zstdDecompressSync },
+  gzip: { library: 'node:zlib', pack: deflateSync, unpack: inflateSync },
+  lzma: { library: 'node-liblzma', pack: lzma.xzSync, unpack: lzma.unxzSync },
+};
+
+const KINDS = Object.keys(BARE) as (keyof typeof BARE)[];
 
 const size = Number(process.argv[2] ?? 64) * 1024;
 const data = Buffer.from(halfRandom(size));
-const target = Buffer.alloc(size);
+const into = Buffer.alloc(size);
 
-const copy = measure('Buffer.copy', size, () => data.copy(target));
-const compressing: Sample[] = [copy];
-const expanding: Sample[] = [copy];
-
-for (const kind of COMPRESSION_KINDS) {
+for (const kind of KINDS) {
+  const { library, pack, unpack } = BARE[kind];
   const stored = compress(kind, 0, data);
   if (stored === undefined) continue;
-  const note = `ratio ${(stored.length / size).toFixed(3)}`;
-  compressing.push(measure(kind, size, () => compress(kind, 0, data), { note }));
-  expanding.push(measure(kind, size, () => decompress(kind, stored, size)));
-  expanding.push(measure(`${kind} into`, size, () => decompress(kind, stored, size, target)));
+  const packed = pack(data);
+  const ratio = (bytes: Uint8Array) => ({ note: `ratio ${(bytes.length / size).toFixed(3)}` });
+  const packing = measure(library, size, () => pack(data), ratio(packed));
+  const ours = measure(kind, size, () => compress(kind, 0, data), ratio(stored));
+  printTable(`${kind} compress ${size / 1024} KiB`, [packing, ours], packing);
+  const unpacking = measure(library, size, () => unpack(packed));
+  const fresh = measure(kind, size, () => decompress(kind, stored, size));
+  const given = measure(`${kind} into`, size, () => decompress(kind, stored, size, into));
+  printTable(`${kind} decompress ${size / 1024} KiB`, [unpacking, fresh, given], unpacking);
 }
 
-const bare: Record<string, [() => Buffer, (packed: Buffer) => unknown]> = {
-  '  bare snappy': [() => snappy.compressSync(data), (packed) => snappy.uncompressSync(packed)],
-  '  bare lz4-napi': [() => lz4.compressSync(data), (packed) => lz4.uncompressSync(packed)],
-  '  bare zstd (zlib)': [() => zstdCompressSync(data), (packed) => zstdDecompressSync(packed)],
-  '  bare deflate': [() => deflateSync(data), (packed) => inflateSync(packed)],
-};
-for (const [name, [pack, unpack]] of Object.entries(bare)) {
-  const packed = pack();
-  const note = `ratio ${(packed.length / size).toFixed(3)}`;
-  compressing.push(measure(name, size, pack, { note }));
-  expanding.push(measure(name, size, () => unpack(packed)));
+/** Blocks of one round: enough to fill every thread's queue several times. */
+const BLOCKS = 64;
+const blocks = Array.from({ length: BLOCKS }, () => data);
+for (const kind of KINDS.filter((name) => name !== 'lzma')) {
+  const samples = [];
+  for (const nrCpu of [1, 2]) {
+    await using compressor = new ParallelCompressor({ kind, level: 0, nrCpu });
+    const round = async () => {
+      let stored = 0;
+      for await (const { packed } of compressor.map(blocks, (block) => block)) {
+        stored += packed?.length ?? size;
+      }
+      return stored;
+    };
+    samples.push(await measureAsync(`ncpu ${nrCpu}`, size * BLOCKS, round, { seconds: 1 }));
+  }
+  printTable(`${kind} in threads, ${size / 1024} KiB`, samples);
 }
-
-printTable(`compress ${size / 1024} KiB`, compressing, copy);
-printTable(`decompress ${size / 1024} KiB`, expanding, copy);
 console.log(`peak memory ${peakMemoryMiB().toFixed(0)} MiB`);

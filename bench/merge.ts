@@ -51,6 +51,7 @@ const merge =
       compression: { kind, level: 0 },
       packLimit: 'uncompressed',
       recompress,
+      buffers: 'reused',
     });
     await writeParts(files.open(join(folder, 'merged.wdiff'), 'replace'), parts);
     return totalOf(handles);

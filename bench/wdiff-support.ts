@@ -120,7 +120,11 @@ export async function convertFile(
   const input = files.open(log, 'read');
   const out = files.open(output, 'replace');
   const ios = logIosOf(readWlogs(fileSource(input)));
-  const options = { uuid: new Uint8Array(16), compression: { kind, level: 0 } };
+  const options = {
+    uuid: new Uint8Array(16),
+    compression: { kind, level: 0 },
+    buffers: 'reused',
+  } as const;
   if (format === 'indexed') {
     await writeChunks(out, convertToIndexed(ios, options));
   } else {

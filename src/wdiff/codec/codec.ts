@@ -68,7 +68,9 @@ function pack(kind: CompressionKind, level: number, data: Uint8Array): Uint8Arra
     case 'none':
       return undefined;
     case 'gzip':
-      return deflateSync(data, { level: level || DEFAULT_GZIP_LEVEL, chunkSize: chunkFor(data) });
+      return trimmed(
+        deflateSync(data, { level: level || DEFAULT_GZIP_LEVEL, chunkSize: chunkFor(data) }),
+      );
     case 'snappy':
       return snappy().compressSync(data, COPY_OUT);
     case 'lzma':
@@ -79,11 +81,13 @@ function pack(kind: CompressionKind, level: number, data: Uint8Array): Uint8Arra
     case 'lz4':
       return lz4Compress(data, data.length - 1);
     case 'zstd':
-      return zstdCompressSync(data, {
-        params: { [constants.ZSTD_c_compressionLevel]: level || DEFAULT_ZSTD_LEVEL },
-        pledgedSrcSize: data.length,
-        chunkSize: chunkFor(data),
-      });
+      return trimmed(
+        zstdCompressSync(data, {
+          params: { [constants.ZSTD_c_compressionLevel]: level || DEFAULT_ZSTD_LEVEL },
+          pledgedSrcSize: data.length,
+          chunkSize: chunkFor(data),
+        }),
+      );
     default:
       return unreachable(kind, 'compression kind');
   }
@@ -170,6 +174,11 @@ function bounded(size: Bytes): { maxOutputLength: Bytes; chunkSize: Bytes } {
 /** Output that fits one buffer unless the data grow, and then it is thrown away. */
 function chunkFor(data: Uint8Array): Bytes {
   return Math.max(data.length, MIN_ZLIB_CHUNK);
+}
+
+/** A copy as small as its content: zlib's is a view of a whole chunk, and packs keep many of them. */
+function trimmed(packed: Buffer): Buffer {
+  return Buffer.from(packed);
 }
 
 function bufferOver(bytes: Uint8Array): Buffer {
