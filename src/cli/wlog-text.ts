@@ -65,16 +65,16 @@ function endText(end: EndItem): string {
 
 async function* jsonLines(items: WlogItems, options: ShowOptions): AsyncGenerator<string> {
   for await (const item of items) {
-    if (item.kind === 'header')
-      yield toJson({ kind: 'header', offset: item.offset, ...item.header });
+    const position = item.offset;
+    if (item.kind === 'header') yield toJson({ kind: 'header', position, ...item.header });
     else if (item.kind === 'pack') {
       const { records: _, ...header } = item.header;
-      yield toJson({ kind: 'pack', position: item.offset, ...header });
+      yield toJson({ kind: 'pack', position, ...header });
     } else if (item.kind === 'io') {
-      yield toJson({ kind: 'record', type: item.type, position: item.offset, ...item.record });
+      yield toJson({ kind: 'record', type: item.type, position, ...item.record });
     } else {
       options.onEnd?.(item);
-      yield toJson(item);
+      yield toJson({ kind: 'end', position, lsid: item.lsid, reason: item.reason });
     }
   }
 }

@@ -167,9 +167,7 @@ describe('walb ldev', () => {
     expect(round?.equals(direct ?? Buffer.alloc(0))).toBe(true);
 
     const shown = text(await walb(['ldev', 'show', '--verify', 'ldev']));
-    expect(shown.match(/^pack/gm)?.length).toBe(
-      text(await walb(['wlog', 'show', 'c.wlog'])).match(/^pack/gm)?.length,
-    );
+    expect(shown).toMatch(new RegExp(`^pack {5}lsid=1900 [^]*^end {6}lsid=${end} at byte`, 'm'));
     const empty = await walb(['wlog', 'cat', 'ldev', '-b', '1901', '-o', 'e.wlog']);
     expect(empty.err).toContain('no pack begins at lsid 1901');
     expect(await walb(['ldev', 'repair', 'ldev'])).toMatchObject({ code: 0 });
@@ -196,15 +194,14 @@ describeGolden('--format original', () => {
 
   test('damaged files: exit status as the original (formats.md 2.3)', async () => {
     writeFileSync(at('base'), new Uint8Array(16 * 1024 * 1024));
-    for (const name of ['bad-data-csum.wlog', 'bad-pack-csum.wlog', 'bad-file-header.wlog']) {
-      const file = golden.path(`bad/${name}`);
-      const status = (command: string) => golden.expected.status[command]?.exit === 0;
-      const show = await walb(['wlog', 'show', file]);
-      expect(show.code === 0, name).toBe(status(`wlog-show bad/${name}`));
-      const redo = await walb(['wlog', 'redo', '-z', file, 'base']);
+    const exits = async (args: string[]) => (await walb(args)).code === 0;
+    const status = (command: string) => golden.expected.status[command]?.exit === 0;
+    for (const name of ['bad-data-csum.wlog', 'bad-pack-csum.wlog']) {
       const command = `cp $TMP/base.img $TMP/c.img && wlog-redo -z -i bad/${name} $TMP/c.img`;
-      expect(redo.code === 0, name).toBe(status(command));
-      if (show.code !== 0) expect(show.err).toContain(name);
+      const redo = ['wlog', 'redo', '-z', golden.path(`bad/${name}`), 'base'];
+      expect(await exits(redo), name).toBe(status(command));
     }
+    const file = golden.path('bad/bad-file-header.wlog');
+    expect(await exits(['wlog', 'show', file])).toBe(status('wlog-show bad/bad-file-header.wlog'));
   });
 });

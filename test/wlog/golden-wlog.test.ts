@@ -26,6 +26,13 @@ const sha256 = (bytes: Uint8Array) => createHash('sha256').update(bytes).digest(
 const wlogs = golden.available ? golden.list('wlog') : [];
 const textOf = (name: string) => golden.read(`text/${name}-show.txt`).toString('latin1');
 
+let base: Buffer | undefined;
+/** The image every redo starts from, decompressed once; MemoryFile copies it. */
+function baseImage(): Buffer {
+  base ??= golden.read('image/base-16M.img');
+  return base;
+}
+
 async function lines(source: AsyncIterable<string>): Promise<string> {
   let text = '';
   for await (const line of source) text += `${line}\n`;
@@ -77,7 +84,7 @@ describeGolden('golden wlog files', () => {
       ['wlog-redo', false],
     ] as const) {
       if (expected?.[way] === undefined) continue;
-      const image = new MemoryFile(golden.read('image/base-16M.img'));
+      const image = new MemoryFile(baseImage());
       const result = await redoLog(readWlog(bytesSource(bytes)), image, { zeroDiscard });
       expect(result).toMatchObject({ clipped: 0, end: { reason: 'end-block' } });
       expect(sha256(image.bytes), way).toBe(expected[way]);
@@ -87,17 +94,17 @@ describeGolden('golden wlog files', () => {
 
   test('redo skips IOs beyond the image instead of growing it (formats.md 2.4)', async () => {
     const bytes = golden.read('wlog/default-512.wlog');
-    const base = golden.read('image/base-16M.img').subarray(0, 1024 * 1024);
-    const image = new MemoryFile(base);
-    const model = Buffer.from(base);
+    const start = baseImage().subarray(0, 1024 * 1024);
+    const image = new MemoryFile(start);
+    const model = Buffer.from(start);
     const clipped: bigint[] = [];
     for await (const item of readWlog(bytesSource(bytes))) {
       if (item.kind !== 'io' || item.type === 'padding') continue;
-      const start = item.record.offset * 512;
-      const end = start + item.record.blocks * 512;
-      if (end > model.length) clipped.push(item.record.lsid);
-      else if (item.type === 'write') model.set(item.data, start);
-      else model.fill(0, start, end);
+      const from = item.record.offset * 512;
+      const to = from + item.record.blocks * 512;
+      if (to > model.length) clipped.push(item.record.lsid);
+      else if (item.type === 'write') model.set(item.data, from);
+      else model.fill(0, from, to);
     }
     const seen: bigint[] = [];
     const options = {
@@ -115,7 +122,7 @@ describeGolden('golden wlog files', () => {
   test('concatenated wlogs are read as one (formats.md 2.3)', async () => {
     const a = golden.read('wlog/split-a.wlog');
     const b = golden.read('wlog/split-b.wlog');
-    const image = new MemoryFile(golden.read('image/base-16M.img'));
+    const image = new MemoryFile(baseImage());
     const both = Buffer.concat([a, b]);
     const result = await redoLog(readWlogs(bytesSource(both)), image, { zeroDiscard: true });
     expect(sha256(image.bytes)).toBe(golden.expected.redo['default-512']?.['wlog-redo -z']);
@@ -183,7 +190,7 @@ describeGolden('damaged wlog files (formats.md 2.3, bad/)', () => {
       [' -skipcsum', 'trust'],
     ] as const) {
       const expected = statusOf(command(options));
-      const image = new MemoryFile(golden.read('image/base-16M.img'));
+      const image = new MemoryFile(baseImage());
       const run = redoLog(readWlog(bytesSource(bytes, name), { data }), image, {
         zeroDiscard: true,
       });
