@@ -67,6 +67,7 @@ async function merge(paths: string[], options: Options): Promise<void> {
       compression: options.compress,
       packLimit: 'uncompressed',
       recompress: options.recompress === true ? 'always' : 'reuse',
+      buffers: 'reused',
       name: options.output,
     });
     return writeDiff(options.output, { format: 'sorted', parts });

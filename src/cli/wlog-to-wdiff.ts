@@ -91,7 +91,7 @@ async function* sortedParts(
     return scratch;
   };
   try {
-    yield* convertToSorted(logIosOf(items), { ...convert, scratch: create });
+    yield* convertToSorted(logIosOf(items), { ...convert, buffers: 'reused', scratch: create });
   } finally {
     scratch?.close();
   }

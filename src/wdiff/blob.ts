@@ -2,6 +2,7 @@
 import type { Bytes, FileHandle, Lb } from '../core/index.ts';
 import { LB_SIZE, MIB } from '../core/index.ts';
 import { checksum } from '../kernels/index.ts';
+import { freshBuffer, type TakeBuffer, WorkBuffer } from './buffers.ts';
 import { type CompressionKind, decompress } from './codec/index.ts';
 import type { DiffBlob } from './diff-io.ts';
 import { fieldError, type Place } from './layout.ts';
@@ -18,6 +19,8 @@ export class BlobCache {
   readonly #limit: Bytes;
   readonly #entries = new Map<DiffBlob, Uint8Array>();
   #bytes: Bytes = 0;
+  /** For stored bytes on their way to the decompressor. */
+  readonly work = new WorkBuffer();
 
   constructor(limit: Bytes = BLOB_CACHE_BYTES) {
     this.#limit = limit;
@@ -86,8 +89,8 @@ export class MemoryBlob implements DiffBlob {
     return this.#data;
   }
 
-  dataOnce(): Uint8Array {
-    return this.#data ?? expand(this, this.#stored, this.#place);
+  dataOnce(take: TakeBuffer = freshBuffer): Uint8Array {
+    return this.#data ?? expand(this, this.#stored, this.#place, take);
   }
 }
 
@@ -111,9 +114,9 @@ export class FileBlob implements DiffBlob {
     this.#cache = cache;
   }
 
-  stored(): Uint8Array {
+  stored(take: TakeBuffer = freshBuffer): Uint8Array {
     const place = this.#place;
-    const bytes = Buffer.allocUnsafeSlow(this.storedSize);
+    const bytes = take(this.storedSize);
     const count = this.#handle.read(bytes, this.#offset);
     if (count !== this.storedSize) {
       throw fieldError(place, 'record data', `the file ends after ${count} of ${this.storedSize}`);
@@ -125,18 +128,61 @@ export class FileBlob implements DiffBlob {
   data(): Uint8Array {
     const cached = this.#cache.get(this);
     if (cached !== undefined) return cached;
-    const data = expand(this, this.stored(), this.#place);
+    const data = this.#load(freshBuffer);
     this.#cache.put(this, data);
     return data;
   }
 
-  dataOnce(): Uint8Array {
-    return this.#cache.get(this) ?? expand(this, this.stored(), this.#place);
+  dataOnce(take: TakeBuffer = freshBuffer): Uint8Array {
+    return this.#cache.get(this) ?? this.#load(take);
+  }
+
+  #load(take: TakeBuffer): Uint8Array {
+    if (this.compression === 'none') return this.stored(take);
+    return expand(this, this.stored(this.#cache.work.take), this.#place, take);
   }
 
   get #place(): Place {
     return { file: this.#handle.path, offset: this.#offset };
   }
+}
+
+/**
+ * Blob objects kept so that pieces of one blob share one cache entry. Pieces of a blob lie within the
+ * address range of one log IO; a blob that fell out is only decompressed again.
+ */
+const RECENT_BLOBS = 4096;
+
+/** The blobs of one file, by where they are. */
+export class BlobTable {
+  readonly #handle: FileHandle;
+  readonly #cache: BlobCache;
+  readonly #recent = new Map<Bytes, FileBlob>();
+
+  constructor(handle: FileHandle, cache: BlobCache) {
+    this.#handle = handle;
+    this.#cache = cache;
+  }
+
+  blobAt(offset: Bytes, facts: BlobFacts): FileBlob {
+    const known = this.#recent.get(offset);
+    if (known !== undefined && isBlobOf(known, facts)) return known;
+    const blob = new FileBlob(facts, this.#handle, offset, this.#cache);
+    this.#recent.delete(offset);
+    this.#recent.set(offset, blob);
+    if (this.#recent.size > RECENT_BLOBS) this.#recent.delete(this.#recent.keys().next().value!);
+    return blob;
+  }
+}
+
+/** Two records may name one offset and mean different blobs only in a damaged file. */
+function isBlobOf(blob: FileBlob, facts: BlobFacts): boolean {
+  return (
+    blob.blocks === facts.blocks &&
+    blob.compression === facts.compression &&
+    blob.storedSize === facts.storedSize &&
+    blob.checksum === facts.checksum
+  );
 }
 
 function verifyStored(stored: Uint8Array, sum: number, place: Place): void {
@@ -148,11 +194,13 @@ function verifyStored(stored: Uint8Array, sum: number, place: Place): void {
   });
 }
 
-function expand(blob: DiffBlob, stored: Uint8Array, place: Place): Uint8Array {
+function expand(blob: DiffBlob, stored: Uint8Array, place: Place, take: TakeBuffer): Uint8Array {
   if (blob.compression === 'none') return stored;
   const size = blob.blocks * LB_SIZE;
   try {
-    return decompress(blob.compression, stored, size);
+    // Only lz4 expands into a given buffer; the others make one, and a copy would come on top.
+    const into = blob.compression === 'lz4' ? take(size) : undefined;
+    return decompress(blob.compression, stored, size, into);
   } catch (thrown) {
     const cause = thrown instanceof Error ? thrown.message : String(thrown);
     throw fieldError(place, 'record data', `${blob.compression} can not expand it: ${cause}`);

@@ -10,10 +10,11 @@
  */
 import type { Bytes, Lb } from '../core/index.ts';
 import { LB_SIZE, MIB } from '../core/index.ts';
+import { checksum } from '../kernels/index.ts';
 import type { LogItem, WlogItem } from '../wlog/index.ts';
-import { blobOfData } from './blob.ts';
+import { freshBuffer, type TakeBuffer } from './buffers.ts';
 import type { Compression } from './codec/index.ts';
-import type { DiffBatch, DiffIo } from './diff-io.ts';
+import type { DiffBatch, DiffBlob, DiffIo } from './diff-io.ts';
 import { IndexedDiffEncoder } from './indexed-writer.ts';
 import { IoTable } from './io-table.ts';
 import { discardIo, type LogIo, requireLogIo, writeIo } from './log-io.ts';
@@ -24,9 +25,7 @@ import { sortedDiffParts } from './sorted-writer.ts';
 /** Longest piece by default: 1 MiB. */
 export const DEFAULT_MAX_IO_BLOCKS: Lb = MIB / LB_SIZE;
 
-/** Pieces read back at a time, so that a batch holds little data. */
-const BATCH_BYTES: Bytes = MIB;
-const BATCH_PIECES = 127;
+const BATCH_PIECES = 128;
 
 export interface ConvertOptions {
   /** Of the output's file header: that of the log. */
@@ -40,6 +39,8 @@ export interface SortedConvertOptions extends ConvertOptions {
   /** Used when the data passes `scratchMemory`; without it that is an error. */
   readonly scratch?: ScratchFactory;
   readonly scratchMemory?: Bytes;
+  /** As in `SortedWriterOptions`. */
+  readonly buffers?: 'fresh' | 'reused';
 }
 
 /** The writes and discards of a log as conversion takes them: padding left out, zeros found. */
@@ -83,8 +84,9 @@ export async function* convertToSorted(
 ): AsyncGenerator<readonly Uint8Array[]> {
   const sorter = new LogSorter(options);
   for await (const io of ios) sorter.add(io);
-  const { uuid, compression } = options;
-  yield* sortedDiffParts(sorter.batches(), { uuid, compression, packLimit: 'stored' });
+  const { uuid, compression, buffers = 'fresh' } = options;
+  const writer = { uuid, compression, packLimit: 'stored', buffers } as const;
+  yield* sortedDiffParts(sorter.batches(), writer);
 }
 
 /** Collects log IOs and gives the pieces that are left of them in address order. */
@@ -116,15 +118,11 @@ class LogSorter {
 
   *batches(): Generator<DiffBatch> {
     let batch: DiffIo[] = [];
-    let bytes = 0;
     for (const piece of this.#map) {
-      const io = this.#pieceIo(piece);
-      batch.push(io);
-      bytes += io.kind === 'normal' ? io.blocks * LB_SIZE : 0;
-      if (batch.length < BATCH_PIECES && bytes < BATCH_BYTES) continue;
+      batch.push(this.#pieceIo(piece));
+      if (batch.length < BATCH_PIECES) continue;
       yield batch;
       batch = [];
-      bytes = 0;
     }
     if (batch.length > 0) yield batch;
   }
@@ -132,7 +130,44 @@ class LogSorter {
   #pieceIo({ address, blocks, ref, ioOffset }: Piece): DiffIo {
     const io = this.#ios.get(ref);
     if (io.kind !== 'normal') return { address, blocks, kind: io.kind };
-    const data = this.#scratch.read(io.position + ioOffset * LB_SIZE, blocks * LB_SIZE);
-    return { address, blocks, kind: 'normal', blob: blobOfData(data), blobOffset: 0 };
+    const blob = new ScratchBlob(this.#scratch, io.position + ioOffset * LB_SIZE, blocks);
+    return { address, blocks, kind: 'normal', blob, blobOffset: 0 };
+  }
+}
+
+/** A piece whose raw data wait in the scratch store. */
+class ScratchBlob implements DiffBlob {
+  readonly compression = 'none';
+  readonly blocks: Lb;
+  readonly storedSize: Bytes;
+  readonly #scratch: ScratchStore;
+  readonly #position: Bytes;
+  #checksum: number | undefined;
+
+  constructor(scratch: ScratchStore, position: Bytes, blocks: Lb) {
+    this.#scratch = scratch;
+    this.#position = position;
+    this.blocks = blocks;
+    this.storedSize = blocks * LB_SIZE;
+  }
+
+  /** Known once the bytes were read. */
+  get checksum(): number {
+    this.#checksum ??= checksum(this.dataOnce(), 0);
+    return this.#checksum;
+  }
+
+  stored(take?: TakeBuffer): Uint8Array {
+    const bytes = this.dataOnce(take);
+    this.#checksum ??= checksum(bytes, 0);
+    return bytes;
+  }
+
+  data(): Uint8Array {
+    return this.dataOnce();
+  }
+
+  dataOnce(take: TakeBuffer = freshBuffer): Uint8Array {
+    return this.#scratch.read(this.#position, take(this.storedSize));
   }
 }

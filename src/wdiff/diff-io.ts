@@ -7,6 +7,7 @@
  */
 import type { Bytes, Lb } from '../core/index.ts';
 import { LB_SIZE } from '../core/index.ts';
+import type { TakeBuffer } from './buffers.ts';
 import type { CompressionKind } from './codec/index.ts';
 import type { DiffKind } from './record.ts';
 
@@ -18,12 +19,15 @@ export interface DiffBlob {
   readonly storedSize: Bytes;
   /** Of the stored bytes, salt 0. */
   readonly checksum: number;
-  /** The stored bytes, verified against `checksum`. Throws `corrupt`. Never written to. */
-  stored(): Uint8Array;
-  /** The data, `blocks` long, decompressed and kept for the next call if there is a cache. */
+  /**
+   * The stored bytes, verified against `checksum`: in a buffer of `take` (fresh by default), or memory
+   * the blob owns. Not to be written to. Throws `corrupt`.
+   */
+  stored(take?: TakeBuffer): Uint8Array;
+  /** The data, `blocks` long, kept for the next call if there is a cache. Not to be written to. */
   data(): Uint8Array;
-  /** The same data when it is wanted only once: not kept. */
-  dataOnce(): Uint8Array;
+  /** The same data when it is wanted only once: not kept, in a buffer of `take` or memory of the blob. */
+  dataOnce(take?: TakeBuffer): Uint8Array;
 }
 
 export interface DataIo {
@@ -53,9 +57,12 @@ export function isWhole(io: DataIo): boolean {
   return io.blobOffset === 0 && io.blocks === io.blob.blocks;
 }
 
-/** The data of a piece; valid as long as the caller keeps it, and not to be written to. */
-export function ioData(io: DataIo): Uint8Array {
-  if (isWhole(io)) return io.blob.dataOnce();
+/**
+ * The data of a piece, not to be written to: a whole blob's in a buffer of `take` (fresh by default)
+ * or memory of the blob, a part of a blob as a view of the cached data.
+ */
+export function ioData(io: DataIo, take?: TakeBuffer): Uint8Array {
+  if (isWhole(io)) return io.blob.dataOnce(take);
   const start = io.blobOffset * LB_SIZE;
   return io.blob.data().subarray(start, start + io.blocks * LB_SIZE);
 }

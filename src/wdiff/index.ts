@@ -14,6 +14,7 @@
  */
 export * from './algebra/index.ts';
 export { BLOB_CACHE_BYTES, BlobCache, blobOfData } from './blob.ts';
+export { freshBuffer, type TakeBuffer } from './buffers.ts';
 export * from './codec/index.ts';
 export {
   type ConvertOptions,

@@ -3,7 +3,7 @@
  * log order. The index is read a page at a time, never as a whole.
  */
 import type { Bytes, FileHandle, Lb } from '../core/index.ts';
-import { BlobCache, FileBlob } from './blob.ts';
+import { BlobCache, BlobTable } from './blob.ts';
 import type { DiffBatch, DiffIo } from './diff-io.ts';
 import { FILE_HEADER_SIZE } from './file-header.ts';
 import {
@@ -19,12 +19,6 @@ import { fieldError } from './layout.ts';
 
 /** Records per page: 12 KiB, about what one read of the page cache gives for free. */
 export const INDEX_PAGE_RECORDS = 256;
-
-/**
- * Blob objects kept so that records of one blob share one cache entry. Records of one blob lie within
- * the address range of one log IO; a blob that fell out is only decompressed again.
- */
-const RECENT_BLOBS = 4096;
 
 export function readIndexSuper(handle: FileHandle): IndexSuper {
   const size = handle.size();
@@ -52,23 +46,35 @@ export class IndexReader {
     return Math.ceil(this.super.recordCount / INDEX_PAGE_RECORDS);
   }
 
-  /** Records of one page; the first must not start before `floor`. Throws `corrupt`. */
-  page(number: number, floor: Lb = 0): StoredIndexRecord[] {
+  /** The bytes of one page, a whole number of records. */
+  rawPage(number: number): Uint8Array {
     const first = number * INDEX_PAGE_RECORDS;
     const count = Math.min(INDEX_PAGE_RECORDS, this.super.recordCount - first);
-    const offset = this.super.indexOffset + first * INDEX_RECORD_SIZE;
-    const bytes = this.#read(offset, count * INDEX_RECORD_SIZE);
+    return this.#read(this.#offsetOf(number), count * INDEX_RECORD_SIZE);
+  }
+
+  /** Validates record `index` of a raw page. Throws `corrupt`. */
+  record(page: Uint8Array, number: number, index: number, floor: Lb = 0): StoredIndexRecord {
+    const at = index * INDEX_RECORD_SIZE;
+    const place = { file: this.#handle.path, offset: this.#offsetOf(number) + at };
+    return validateIndexRecord(page, at, place, { floor, dataEnd: this.super.indexOffset });
+  }
+
+  /** Records of one page; the first must not start before `floor`. Throws `corrupt`. */
+  page(number: number, floor: Lb = 0): StoredIndexRecord[] {
+    const bytes = this.rawPage(number);
     const records: StoredIndexRecord[] = [];
     let end = floor;
-    for (let i = 0; i < count; i++) {
-      const at = i * INDEX_RECORD_SIZE;
-      const place = { file: this.#handle.path, offset: offset + at };
-      const bounds = { floor: end, dataEnd: this.super.indexOffset };
-      const record = validateIndexRecord(bytes, at, place, bounds);
+    for (let i = 0; i * INDEX_RECORD_SIZE < bytes.length; i++) {
+      const record = this.record(bytes, number, i, end);
       end = record.address + record.blocks;
       records.push(record);
     }
     return records;
+  }
+
+  #offsetOf(page: number): Bytes {
+    return this.super.indexOffset + page * INDEX_PAGE_RECORDS * INDEX_RECORD_SIZE;
   }
 
   #read(offset: Bytes, length: Bytes): Uint8Array {
@@ -79,44 +85,13 @@ export class IndexReader {
   }
 }
 
-/** Makes pieces of index records; records of one blob share one blob object. */
-export class BlobTable {
-  readonly #handle: FileHandle;
-  readonly #cache: BlobCache;
-  readonly #recent = new Map<Bytes, FileBlob>();
-
-  constructor(handle: FileHandle, cache: BlobCache) {
-    this.#handle = handle;
-    this.#cache = cache;
-  }
-
-  pieceOf(record: IndexRecord): DiffIo {
-    const { address, blocks, kind, ioOffset } = record;
-    if (kind !== 'normal') return { address, blocks, kind };
-    return { address, blocks, kind, blob: this.#blobOf(record), blobOffset: ioOffset };
-  }
-
-  #blobOf(record: IndexRecord): FileBlob {
-    const known = this.#recent.get(record.dataOffset);
-    if (known !== undefined && isBlobOf(known, record)) return known;
-    const { origBlocks, compression, dataSize, ioChecksum, dataOffset } = record;
-    const facts = { blocks: origBlocks, compression, storedSize: dataSize, checksum: ioChecksum };
-    const blob = new FileBlob(facts, this.#handle, dataOffset, this.#cache);
-    this.#recent.delete(dataOffset);
-    this.#recent.set(dataOffset, blob);
-    if (this.#recent.size > RECENT_BLOBS) this.#recent.delete(this.#recent.keys().next().value!);
-    return blob;
-  }
-}
-
-/** Two records may name one offset and mean different blobs only in a damaged file. */
-function isBlobOf(blob: FileBlob, record: IndexRecord): boolean {
-  return (
-    blob.blocks === record.origBlocks &&
-    blob.compression === record.compression &&
-    blob.storedSize === record.dataSize &&
-    blob.checksum === record.ioChecksum
-  );
+/** The piece of an index record; records of one blob share one blob object. */
+export function pieceOfIndexRecord(record: IndexRecord, table: BlobTable): DiffIo {
+  const { address, blocks, kind, ioOffset, dataOffset } = record;
+  if (kind !== 'normal') return { address, blocks, kind };
+  const { origBlocks, compression, dataSize, ioChecksum } = record;
+  const facts = { blocks: origBlocks, compression, storedSize: dataSize, checksum: ioChecksum };
+  return { address, blocks, kind, blob: table.blobAt(dataOffset, facts), blobOffset: ioOffset };
 }
 
 /** Pieces of an indexed file in address order, a batch per index page. */
@@ -131,6 +106,6 @@ export function* readIndexedFile(
     const records = index.page(number, floor);
     const last = records.at(-1)!;
     floor = last.address + last.blocks;
-    yield records.map((record) => table.pieceOf(record));
+    yield records.map((record) => pieceOfIndexRecord(record, table));
   }
 }

@@ -3,7 +3,8 @@
  */
 import type { Bytes, FileHandle, Lb } from '../core/index.ts';
 import { KIB, LB_SIZE, MIB, WalbError } from '../core/index.ts';
-import { type DiffIo, type DiffStream, ioData } from './diff-io.ts';
+import { BufferArena } from './buffers.ts';
+import { type DataIo, type DiffIo, type DiffStream, ioData } from './diff-io.ts';
 
 /**
  * What a DISCARD record does to the image: `ignore` leaves what is there, `zero` writes zeros,
@@ -87,6 +88,7 @@ class ImageWriter {
   #parts: Uint8Array[] = [];
   #start: Bytes = 0;
   #end: Bytes = 0;
+  readonly #arena = new BufferArena();
   /** A range to be zeroed that may still grow. */
   #zeroStart: Bytes = 0;
   #zeroEnd: Bytes = 0;
@@ -113,7 +115,7 @@ class ImageWriter {
       return;
     }
     counts[io.kind]++;
-    if (io.kind === 'normal') this.#write(ioData(io), start);
+    if (io.kind === 'normal') this.#write(io, start);
     else if (io.kind === 'zero' || this.#discard !== 'ignore') this.#zero(start, end);
   }
 
@@ -122,12 +124,13 @@ class ImageWriter {
     this.#flushZeros();
   }
 
-  #write(data: Uint8Array, start: Bytes): void {
+  #write(io: DataIo, start: Bytes): void {
     const joins = start === this.#end && this.#parts.length < GATHER_PARTS;
     if (!joins || this.#end - this.#start >= GATHER_BYTES) {
       this.#flushData();
       this.#start = start;
     }
+    const data = ioData(io, this.#arena.take);
     this.#parts.push(data);
     this.#end = start + data.length;
     this.#counts.written += data.length;
@@ -137,6 +140,7 @@ class ImageWriter {
     if (this.#parts.length === 1) this.#image.write(this.#parts[0]!, this.#start);
     else if (this.#parts.length > 1) this.#image.writev(this.#parts, this.#start);
     this.#parts = [];
+    this.#arena.reset();
     this.#start = this.#end;
   }
 

@@ -46,9 +46,9 @@ export class ScratchStore {
     return position;
   }
 
-  /** Reads back what one `append` stored, or a part of it, into a new buffer. */
-  read(position: Bytes, length: Bytes): Uint8Array {
-    const bytes = Buffer.allocUnsafeSlow(length);
+  /** Fills `bytes` with what one `append` stored, or a part of it; returns `bytes`. */
+  read(position: Bytes, bytes: Uint8Array): Uint8Array {
+    const { length } = bytes;
     if (this.#file === undefined || position < this.#fileStart) {
       this.#readMemory(bytes, position);
       return bytes;

@@ -31,11 +31,12 @@
 import type { Bytes, Lb } from '../core/index.ts';
 import { MIB } from '../core/index.ts';
 import { checksum } from '../kernels/index.ts';
-import { type CompressionKind, compressionId } from './codec/index.ts';
+import { type CompressionKind, compressionId, compressionKindOfId } from './codec/index.ts';
 import { assertLayout, fieldError, getU64, type Place, setU64, viewOf } from './layout.ts';
 import {
   type DiffKind,
   flagsOfKind,
+  kindOfFlags,
   validateNoData,
   validateRange,
   validateStoredSize,
@@ -48,7 +49,7 @@ export const MAX_PACK_RECORDS = 127;
 /** A pack is closed before it would pass this; readers refuse a larger one. */
 export const MAX_PACK_DATA: Bytes = 32 * MIB;
 
-const RECORDS_AT = 16;
+export const PACK_RECORDS_AT = 16;
 const FLAG_END = 0x01;
 
 assertLayout('sorted pack header', PACK_HEADER_SIZE, [
@@ -58,7 +59,7 @@ assertLayout('sorted pack header', PACK_HEADER_SIZE, [
   [7, 1],
   [8, 4],
   [12, 4],
-  [RECORDS_AT, MAX_PACK_RECORDS * SORTED_RECORD_SIZE],
+  [PACK_RECORDS_AT, MAX_PACK_RECORDS * SORTED_RECORD_SIZE],
   [4080, 16],
 ]);
 assertLayout('sorted record', SORTED_RECORD_SIZE, [
@@ -115,8 +116,14 @@ export function decodePackHeader(bytes: Uint8Array): RawPackHeader {
   };
 }
 
+/** Record `index` of a pack header that is valid as a whole. */
+export function trustedSortedRecord(view: DataView, index: number): SortedRecord {
+  const { flags, compressionId: id, ...rest } = decodeSortedRecord(view, index);
+  return { ...rest, kind: kindOfFlags(flags)!, compression: compressionKindOfId(id)! };
+}
+
 export function decodeSortedRecord(view: DataView, index: number): RawSortedRecord {
-  const at = RECORDS_AT + index * SORTED_RECORD_SIZE;
+  const at = PACK_RECORDS_AT + index * SORTED_RECORD_SIZE;
   return {
     address: getU64(view, at),
     blocks: view.getUint32(at + 8, true),
@@ -168,7 +175,10 @@ function validateRecords(
   let end = floor;
   let dataEnd = 0;
   for (let i = 0; i < count; i++) {
-    const place = { file: pack.file, offset: pack.offset + RECORDS_AT + i * SORTED_RECORD_SIZE };
+    const place = {
+      file: pack.file,
+      offset: pack.offset + PACK_RECORDS_AT + i * SORTED_RECORD_SIZE,
+    };
     const record = validateSortedRecord(decodeSortedRecord(view, i), end, dataEnd, place);
     records.push(record);
     end = record.address + record.blocks;
@@ -207,7 +217,7 @@ export function encodePack(records: readonly SortedRecord[], place: Place, floor
   const view = viewOf(bytes);
   let totalSize = 0;
   records.forEach((record, index) => {
-    writeRecord(view, RECORDS_AT + index * SORTED_RECORD_SIZE, record);
+    writeRecord(view, PACK_RECORDS_AT + index * SORTED_RECORD_SIZE, record);
     totalSize += record.dataSize;
   });
   view.setUint16(4, records.length, true);

@@ -90,7 +90,8 @@ function pieceOf(record: SortedRecord, blob: () => FileBlob | MemoryBlob): DiffI
   return { address, blocks, kind, blob: blob(), blobOffset: 0 };
 }
 
-function factsOf(record: SortedRecord) {
+/** What a record says about its data. */
+export function factsOf(record: SortedRecord) {
   const { blocks, compression, dataSize, checksum } = record;
   return { blocks, compression, storedSize: dataSize, checksum };
 }

@@ -5,6 +5,7 @@
 import type { Bytes, ErrorDetail, FileHandle, Lb } from '../core/index.ts';
 import { hasCode, LB_SIZE, WalbError } from '../core/index.ts';
 import { BlobCache } from './blob.ts';
+import { WorkBuffer } from './buffers.ts';
 import { openDiff } from './diff-file.ts';
 import { type DataIo, type DiffBlob, type DiffIo, isWhole } from './diff-io.ts';
 import type { DiffFormat } from './file-header.ts';
@@ -76,6 +77,7 @@ class DiffCheck {
   #end: Lb = 0;
   /** Of the last record; records of one blob in a row check it once. */
   #checkedBlob: DiffBlob | undefined;
+  readonly #work = new WorkBuffer();
 
   constructor(file: string) {
     this.#file = file;
@@ -102,7 +104,7 @@ class DiffCheck {
   #checkData(io: DataIo): void {
     if (io.blob === this.#checkedBlob) return;
     this.#checkedBlob = io.blob;
-    if (isWhole(io)) io.blob.dataOnce();
+    if (isWhole(io)) io.blob.dataOnce(this.#work.take);
     else io.blob.data();
   }
 

@@ -4,7 +4,7 @@
  */
 import type { Bytes, FileHandle } from '../core/index.ts';
 import { LB_SIZE, MIB, WalbError } from '../core/index.ts';
-import { type DiffIo, type DiffStream, ioData } from './diff-io.ts';
+import { type DataIo, type DiffIo, type DiffStream, ioData } from './diff-io.ts';
 
 /** Bytes per chunk by default. */
 export const SCAN_CHUNK: Bytes = MIB;
@@ -132,14 +132,18 @@ export function drawPiece(io: DiffIo, into: Uint8Array, offset: Bytes): boolean 
     into.fill(0, start - offset, end - offset);
     return false;
   }
-  const whole = start === pieceStart && end - start === io.blocks * LB_SIZE;
-  const data = whole ? ioData(io) : pieceData(io);
-  into.set(data.subarray(start - pieceStart, end - pieceStart), start - offset);
+  const target = into.subarray(start - offset, end - offset);
+  if (end - start === io.blocks * LB_SIZE) {
+    const data = ioData(io, () => target);
+    if (data !== target) target.set(data);
+  } else {
+    target.set(pieceData(io).subarray(start - pieceStart, end - pieceStart));
+  }
   return true;
 }
 
 /** Like `ioData`, kept in the cache: the rest of the piece is asked for next. */
-function pieceData(io: DiffIo & { kind: 'normal' }): Uint8Array {
+function pieceData(io: DataIo): Uint8Array {
   const start = io.blobOffset * LB_SIZE;
   return io.blob.data().subarray(start, start + io.blocks * LB_SIZE);
 }

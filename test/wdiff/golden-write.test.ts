@@ -130,6 +130,28 @@ describeGolden('formats.md 7: conversion', () => {
   });
 });
 
+describeGolden('reused buffers', () => {
+  test.each(['none', 'lz4', 'snappy'] as const)('give the same bytes, %s', async (kind) => {
+    const uuid = new Uint8Array(16);
+    const outputs: Buffer[] = [];
+    for (const buffers of ['fresh', 'reused'] as const) {
+      const options = { uuid, compression: { kind, level: 0 }, buffers } as const;
+      const ios = logIos('pack32/pack32.wlog');
+      const scratch = () => new MemoryFile(0);
+      const sorted = await bytesOf(convertToSorted(ios, { ...options, scratch }));
+      const inputs = ['m1', 'default-512', 'manyio-512'].map((name) =>
+        openDiff(memoryOf(`wdiff/${name}.indexed.wdiff`)).batches(),
+      );
+      const pieces = mergeDiffs([openDiff(new MemoryFile(sorted)).batches(), ...inputs]);
+      const merged = await bytesOf(sortedDiffParts(pieces, { ...options, packLimit: 'stored' }));
+      outputs.push(sorted, merged);
+    }
+    expect(outputs[0]!.equals(outputs[2]!)).toBe(true);
+    expect(outputs[1]!.equals(outputs[3]!)).toBe(true);
+    expect(packShape(outputs[1]!).length).toBeGreaterThan(4);
+  });
+});
+
 /** Number of records of each pack. */
 function packShape(bytes: Uint8Array): number[] {
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
