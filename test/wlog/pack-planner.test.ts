@@ -235,9 +235,13 @@ function checkBatch(
     expect(join(found)).toEqual(join(ios));
     expect(found.map((one) => one.offset)).toEqual(ios.map((one) => one.offset));
   } else {
+    const writes = ios.filter((io) => io.kind === 'write');
     const bytes = (list: { data?: Uint8Array }[]) =>
-      Buffer.concat(list.map((o) => o.data ?? new Uint8Array()));
-    expect(bytes(found).equals(bytes(ios.filter((io) => io.kind === 'write')))).toBe(true);
+      Buffer.concat(list.map((one) => one.data ?? new Uint8Array()));
+    expect(bytes(found).equals(bytes(writes))).toBe(true);
+    const addresses = (list: { offset: number; blocks: number }[]) =>
+      list.flatMap((one) => Array.from({ length: one.blocks }, (_, i) => one.offset + i));
+    expect(addresses(found)).toEqual(addresses(writes));
   }
   return plan.endLsid;
 }
