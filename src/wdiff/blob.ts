@@ -185,7 +185,8 @@ function isBlobOf(blob: FileBlob, facts: BlobFacts): boolean {
   );
 }
 
-function verifyStored(stored: Uint8Array, sum: number, place: Place): void {
+/** Throws `corrupt` when `stored` does not have the checksum `sum`. */
+export function verifyStored(stored: Uint8Array, sum: number, place: Place): void {
   const actual = checksum(stored, 0);
   if (actual === sum) return;
   throw fieldError(place, 'record data checksum', 'does not fit the stored data', {

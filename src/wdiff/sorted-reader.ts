@@ -62,7 +62,7 @@ function endWithoutEndPack(count: number, missingEnd: MissingEnd, place: Place):
   throw fieldError(place, 'pack header', 'the file ends without an end pack: it is truncated');
 }
 
-function refuseTrailingBytes(size: Bytes, end: Bytes, file: string): void {
+export function refuseTrailingBytes(size: Bytes, end: Bytes, file: string): void {
   if (size === end) return;
   throw fieldError({ file, offset: end }, 'end of file', `${size - end} bytes follow the end pack`);
 }
