@@ -1,4 +1,6 @@
 /** Client side of gRPC: one channel per server address. */
+import { isIP } from 'node:net';
+import { checkServerIdentity } from 'node:tls';
 import {
   type ChannelOptions,
   Client,
@@ -10,12 +12,13 @@ import {
   status,
 } from '@grpc/grpc-js';
 import { type CallOptions, type Millis, WalbError } from '../core/index.ts';
+import { checkPlainAllowed, parseAddress } from './address.ts';
 import { cancelled, watchSignal } from './call-state.ts';
 import type { RawStream, RawTransport } from './channel.ts';
 import { errorOfStatus } from './grpc-status.ts';
 import { fromBuffer, GrpcStream, toBuffer } from './grpc-stream.ts';
 import { MAX_FRAME, MAX_TIMEOUT_MS, PROTOCOL_VERSION } from './limits.ts';
-import { checkPlainAllowed, type TlsOptions } from './tls.ts';
+import type { TlsOptions } from './tls.ts';
 
 export const CLIENT_ID_KEY = 'walb-client-id';
 export const VERSION_KEY = 'walb-protocol-version';
@@ -60,6 +63,23 @@ function clientOptions(options: GrpcClientOptions): ChannelOptions {
   };
 }
 
+function newClient(address: string, options: GrpcClientOptions): Client {
+  const { tls } = options;
+  const settings = clientOptions(options);
+  if (tls === undefined) return new Client(address, credentials.createInsecure(), settings);
+  const pems = [tls.ca, tls.privateKey, tls.certificate].map((text) => Buffer.from(text, 'ascii'));
+  const [ca, key, certificate] = pems;
+  const parsed = parseAddress(address);
+  if (parsed.kind === 'unix' || isIP(parsed.host) === 0) {
+    return new Client(address, credentials.createSsl(ca, key, certificate), settings);
+  }
+  // An IP address must not be announced as a name (RFC 6066; Node warns); it is verified all the same.
+  const security = credentials.createSsl(ca, key, certificate, {
+    checkServerIdentity: (_name, theirs) => checkServerIdentity(parsed.host, theirs),
+  });
+  return new Client(address, security, { ...settings, 'grpc.ssl_target_name_override': 'walb' });
+}
+
 export class GrpcTransport implements RawTransport {
   readonly address: string;
   readonly #options: GrpcClientOptions;
@@ -67,9 +87,13 @@ export class GrpcTransport implements RawTransport {
   #current: Client | undefined;
   #closed = false;
 
-  /** Throws `permission-denied` for an address beyond this machine without TLS. */
+  /**
+   * Throws `permission-denied` for an address beyond this machine without TLS, `invalid-argument` for
+   * one that is none.
+   */
   constructor(address: string, options: GrpcClientOptions) {
-    if (options.tls === undefined) checkPlainAllowed(address);
+    const parsed = parseAddress(address);
+    if (options.tls === undefined) checkPlainAllowed(parsed);
     this.address = address;
     this.#options = options;
   }
@@ -115,14 +139,7 @@ export class GrpcTransport implements RawTransport {
       this.#current?.close();
       this.#current = undefined;
     }
-    const { tls } = this.#options;
-    this.#current ??= new Client(
-      this.address,
-      tls === undefined
-        ? credentials.createInsecure()
-        : credentials.createSsl(pem(tls.ca), pem(tls.privateKey), pem(tls.certificate)),
-      clientOptions(this.#options),
-    );
+    this.#current ??= newClient(this.address, this.#options);
     return this.#current;
   }
 
@@ -175,8 +192,4 @@ function statusError(result: StatusObject, address: string, path: string): WalbE
 function callOptions(timeout: Millis | undefined): { deadline?: Date } {
   if (timeout === undefined || timeout > MAX_TIMEOUT_MS) return {};
   return { deadline: new Date(Date.now() + timeout) };
-}
-
-function pem(text: string): Buffer {
-  return Buffer.from(text, 'ascii');
 }

@@ -11,7 +11,7 @@ import { channelOver } from './channel.ts';
 import { checkClientId } from './client-id.ts';
 import { GrpcTransport, type KeepAliveOptions } from './grpc-client.ts';
 import { listenGrpc } from './grpc-server.ts';
-import { checkAddress, type TlsOptions } from './tls.ts';
+import type { TlsOptions } from './tls.ts';
 
 /** A dead host must not hold up the choice of another for longer. */
 const DEFAULT_CONNECT_TIMEOUT: Millis = 5_000;
@@ -34,14 +34,12 @@ export function grpcNetwork(options: GrpcNetworkOptions = {}): Network {
   const tls = options.tls === undefined ? {} : { tls: options.tls };
   return {
     connect: (address, { clientId }) => {
-      checkAddress(address);
       checkClientId(clientId);
       return channelOver(
         new GrpcTransport(address, { ...tls, clientId, connectTimeout, keepAlive }),
       );
     },
     listen: async (address, bindings) => {
-      checkAddress(address);
       return await listenGrpc(address, bindings, {
         ...tls,
         keepAlive,

@@ -7,17 +7,22 @@ import {
   type CallContext,
   type Listener,
   type Logger,
+  type Millis,
   WalbError,
 } from '../core/index.ts';
+import { type Address, checkPlainAllowed, parseAddress, withPort } from './address.ts';
 import { checkVersion, isClientId } from './client-id.ts';
 import { type BindingTable, bindingTable, runHandler } from './dispatch.ts';
 import { CLIENT_ID_KEY, frameOptions, type KeepAliveOptions, VERSION_KEY } from './grpc-client.ts';
 import { statusOf } from './grpc-status.ts';
 import { fromBuffer, GrpcStream, toBuffer } from './grpc-stream.ts';
-import { checkPlainAllowed, hostOf, identityOf, isUnixAddress, type TlsOptions } from './tls.ts';
+import { identityOf, type TlsOptions } from './tls.ts';
 
 /** Calls open at once on one connection; far beyond any use, and a bound for a hostile client. */
 const MAX_STREAMS_PER_CONNECTION = 256;
+
+/** Time for the last answers to leave once all handlers have ended. */
+const CLOSE_GRACE: Millis = 1_000;
 
 export interface GrpcServerOptions {
   readonly tls?: TlsOptions;
@@ -36,19 +41,20 @@ export async function listenGrpc(
   bindings: readonly Binding[],
   options: GrpcServerOptions,
 ): Promise<Listener> {
-  if (options.tls === undefined) checkPlainAllowed(address);
+  const parsed = parseAddress(address, { allowPortZero: true });
+  if (options.tls === undefined) checkPlainAllowed(parsed);
   const calls = new OpenCalls();
   const server = new Server({
     ...frameOptions(options.keepAlive),
     'grpc.max_concurrent_streams': MAX_STREAMS_PER_CONNECTION,
   });
   registerAll(server, bindingTable(bindings), calls, options);
-  await removeStaleSocket(address);
+  await removeStaleSocket(parsed);
   const port = await bind(server, address, options.tls);
-  if (isUnixAddress(address)) chmodSync(socketPath(address), 0o600);
+  if (parsed.kind === 'unix') chmodSync(parsed.path, 0o600);
   return {
-    address: isUnixAddress(address) ? address : `${hostOf(address)}:${port}`,
-    close: () => new Promise((resolve) => server.tryShutdown(() => resolve())),
+    address: withPort(parsed, port),
+    close: () => close(server, calls),
     abort: () => {
       calls.abortAll();
       server.forceShutdown();
@@ -56,9 +62,28 @@ export async function listenGrpc(
   };
 }
 
-/** Calls under way, so that an abort reaches their handlers. */
+/**
+ * No new calls; running ones finish. grpc-js would also wait for connections without calls, which a peer
+ * that says nothing could make last for ever: those are broken, and not waited for.
+ */
+async function close(server: Server, calls: OpenCalls): Promise<void> {
+  const shutDown = new Promise<void>((resolve) => server.tryShutdown(() => resolve()));
+  await calls.idle();
+  let timer: NodeJS.Timeout | undefined;
+  const grace = new Promise<void>((resolve) => (timer = setTimeout(resolve, CLOSE_GRACE)));
+  await Promise.race([shutDown, grace]);
+  clearTimeout(timer);
+  server.forceShutdown();
+}
+
+/** Calls under way, so that an abort reaches their handlers and a close can wait for them. */
 class OpenCalls {
   readonly #aborts = new Set<AbortController>();
+  #onIdle: () => void = () => {};
+
+  async idle(): Promise<void> {
+    if (this.#aborts.size > 0) await new Promise<void>((resolve) => (this.#onIdle = resolve));
+  }
 
   open(): AbortController {
     const abort = new AbortController();
@@ -68,6 +93,7 @@ class OpenCalls {
 
   close(abort: AbortController): void {
     this.#aborts.delete(abort);
+    if (this.#aborts.size === 0) this.#onIdle();
   }
 
   abortAll(): void {
@@ -164,19 +190,17 @@ function bindError(address: string, error: Error): WalbError {
   return new WalbError(code, message, { details: { address }, cause: error });
 }
 
-function socketPath(address: string): string {
-  return address.slice('unix:'.length);
-}
-
 /** A socket file whose server was killed stays behind and would block the next start. */
-async function removeStaleSocket(address: string): Promise<void> {
-  if (!isUnixAddress(address)) return;
-  const path = socketPath(address);
+async function removeStaleSocket(address: Address): Promise<void> {
+  if (address.kind !== 'unix') return;
+  const { path } = address;
   if (lstatSync(path, { throwIfNoEntry: false })?.isSocket() !== true) return;
   const inUse = await new Promise<boolean>((resolve) => {
-    const socket = connect(path, () => resolve(true));
+    const socket = connect(path, () => {
+      socket.destroy();
+      resolve(true);
+    });
     socket.on('error', (error: NodeJS.ErrnoException) => resolve(error.code !== 'ECONNREFUSED'));
-    socket.unref();
   });
   if (!inUse) rmSync(path);
 }

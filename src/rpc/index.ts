@@ -13,4 +13,6 @@ export * from './limits.ts';
 export * from './memory-network.ts';
 export * from './methods.ts';
 export * from './service.ts';
+export * from './statistics.ts';
+export type { TlsOptions } from './tls.ts';
 export * from './values.ts';

@@ -29,6 +29,7 @@ import {
   type Network,
   WalbError,
 } from '../core/index.ts';
+import { type Address, isLocal, parseAddress, withPort } from './address.ts';
 import { cancelled } from './call-state.ts';
 import { channelOver } from './channel.ts';
 import { checkClientId } from './client-id.ts';
@@ -40,7 +41,6 @@ import {
   MemoryConnection,
   type Process,
 } from './memory-connection.ts';
-import { checkAddress, hostOf, isLocalAddress, isUnixAddress } from './tls.ts';
 
 export interface Scheduler {
   /** Calls `fn` once after `delay`; 0 = in a later turn. Equal times run in the order of the calls. */
@@ -139,9 +139,10 @@ export class MemoryNetwork {
   }
 
   #find(from: string, address: string): Acceptor {
-    const to = targetOf(from, address);
+    const parsed = parseAddress(address);
+    const to = targetOf(from, parsed);
     const cut = this.#partitions.has(pairOf(from, to));
-    const listener = cut ? undefined : this.#hosts.get(to)?.listeners.get(portOf(address));
+    const listener = cut ? undefined : this.#hosts.get(to)?.listeners.get(portOf(parsed));
     if (listener !== undefined) return listener;
     const reason = cut ? 'the network between is cut' : 'nobody listens there';
     throw new WalbError('unavailable', `no connection to ${address}: ${reason}`, {
@@ -152,7 +153,8 @@ export class MemoryNetwork {
 
 class MemoryHost implements Process {
   readonly name: string;
-  readonly listeners = new Map<string, MemoryListener>();
+  /** By port or socket path. */
+  readonly listeners = new Map<number | string, MemoryListener>();
   dead = false;
   readonly #env: Environment;
   readonly #connections: Set<MemoryConnection>;
@@ -165,7 +167,7 @@ class MemoryHost implements Process {
   }
 
   connect(address: string, clientId: string): Channel {
-    checkAddress(address);
+    parseAddress(address);
     checkClientId(clientId);
     let current: MemoryConnection | undefined;
     let closed = false;
@@ -185,21 +187,20 @@ class MemoryHost implements Process {
   }
 
   #open(address: string, clientId: string): MemoryConnection {
-    const to = targetOf(this.name, address);
+    const to = targetOf(this.name, parseAddress(address));
     const connection = new MemoryConnection(this.#env, this, to, { address, clientId });
     this.#connections.add(connection);
     return connection;
   }
 
   listen(address: string, bindings: readonly Binding[]): Listener {
-    checkAddress(address);
-    const asked = portOf(address);
-    const port = asked === '0' ? String(this.#nextPort++) : asked;
+    const parsed = parseAddress(address, { allowPortZero: true });
+    const port = parsed.kind === 'tcp' && parsed.port === 0 ? this.#nextPort++ : portOf(parsed);
     if (this.listeners.has(port)) {
       throw new WalbError('busy', `can not listen at ${address}: the address is in use`);
     }
-    const real = isUnixAddress(address) ? address : `${hostOf(address)}:${port}`;
-    const listener = new MemoryListener(this, real, bindingTable(bindings));
+    const real = withPort(parsed, Number(port));
+    const listener = new MemoryListener(this, port, real, bindingTable(bindings));
     this.listeners.set(port, listener);
     return listener;
   }
@@ -213,12 +214,14 @@ class MemoryHost implements Process {
 class MemoryListener implements Listener, Acceptor {
   readonly address: string;
   readonly process: MemoryHost;
+  readonly #port: number | string;
   readonly #table: BindingTable;
   readonly #running = new Map<Incoming, AbortController>();
   #onIdle: () => void = () => {};
 
-  constructor(process: MemoryHost, address: string, table: BindingTable) {
+  constructor(process: MemoryHost, port: number | string, address: string, table: BindingTable) {
     this.process = process;
+    this.#port = port;
     this.address = address;
     this.#table = table;
   }
@@ -266,18 +269,17 @@ class MemoryListener implements Listener, Acceptor {
 
   #stopAccepting(): void {
     const { listeners } = this.process;
-    const port = portOf(this.address);
-    if (listeners.get(port) === this) listeners.delete(port);
+    if (listeners.get(this.#port) === this) listeners.delete(this.#port);
   }
 }
 
-function portOf(address: string): string {
-  return isUnixAddress(address) ? address : address.slice(address.lastIndexOf(':') + 1);
+function portOf(address: Address): number | string {
+  return address.kind === 'unix' ? address.path : address.port;
 }
 
 /** The host an address means; loopback and unix sockets are the caller's own. */
-function targetOf(from: string, address: string): string {
-  return isLocalAddress(address) ? from : hostOf(address);
+function targetOf(from: string, address: Address): string {
+  return address.kind === 'unix' || isLocal(address) ? from : address.host;
 }
 
 function pairOf(one: string, other: string): string {

@@ -1,4 +1,4 @@
-/** Who may listen and connect without TLS, and who a certificate says its holder is. */
+/** Mutual TLS, and who a certificate says its holder is. */
 import type { PeerCertificate } from 'node:tls';
 import { WalbError } from '../core/index.ts';
 
@@ -28,35 +28,4 @@ export function identityOf(certificate: PeerCertificate | undefined): string {
 /** A repeated attribute is an array at run time; then it says nothing. */
 function one(value: unknown): string | undefined {
   return typeof value === 'string' && value !== '' ? value : undefined;
-}
-
-/** `unix:/path`, `localhost`, 127.0.0.0/8 or ::1. Everything else can be reached from elsewhere. */
-export function isLocalAddress(address: string): boolean {
-  if (isUnixAddress(address)) return true;
-  const host = hostOf(address);
-  return host === 'localhost' || host === '[::1]' || /^127(\.\d{1,3}){3}$/.test(host);
-}
-
-export function isUnixAddress(address: string): boolean {
-  return address.startsWith('unix:');
-}
-
-export function hostOf(address: string): string {
-  return address.slice(0, address.lastIndexOf(':'));
-}
-
-/** Throws `invalid-argument` for an address that is neither `host:port` nor `unix:/path`. */
-export function checkAddress(address: string): void {
-  if (/^unix:\/.+$/.test(address)) return;
-  const match = /^([\w.-]+|\[[0-9a-fA-F:.]+\]):(\d{1,5})$/.exec(address);
-  if (match !== null && Number(match[2]) <= 0xffff) return;
-  const message = `${JSON.stringify(address)} must be host:port, [IPv6]:port or unix:/absolute/path`;
-  throw new WalbError('invalid-argument', message, { details: { address } });
-}
-
-/** Throws `permission-denied` where data would cross a network unprotected. */
-export function checkPlainAllowed(address: string): void {
-  if (isLocalAddress(address)) return;
-  const message = `${address} is beyond this machine and no TLS certificate is configured; give tls settings, or use a loopback address or unix socket`;
-  throw new WalbError('permission-denied', message, { details: { address } });
 }
