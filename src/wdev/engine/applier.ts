@@ -46,10 +46,14 @@ export class Applier {
 
   #wake(): void {
     if (this.#running !== undefined || !this.#hasWork() || this.#stopped.signal.aborted) return;
-    this.#running = this.#run().finally(() => {
+    const finished = () => {
       this.#running = undefined;
       this.#wake();
-    });
+    };
+    // Every error of the disks is dealt with inside; what gets here anyway must not start anew.
+    this.#running = this.#run().then(finished, (thrown) =>
+      this.#state.fail(WalbError.from(thrown)),
+    );
   }
 
   #hasWork(): boolean {

@@ -126,7 +126,8 @@ async function openParts(env: Env, options: OpenDeviceOptions, opened: FileHandl
   image.requireSize(log.superSector.deviceLb);
   const superStore = new SuperStore(log);
   const { endLsid } = await redo({ log, image, hooks, clock, logger });
-  if (endLsid !== superStore.fields.writtenLsid) await superStore.update({ writtenLsid: endLsid });
+  // Written even when unchanged: what the cache shows may never have reached the disk (redo.ts).
+  await superStore.update({ writtenLsid: endLsid });
   return { log, image, superStore };
 }
 
@@ -139,7 +140,9 @@ function pendingMemory(bytes: Bytes): { readonly bytes: Uint8Array; release(): v
     return { bytes: new Uint8Array(bytes), release: () => {} };
   }
   const aligned = allocateAligned(bytes);
-  return { bytes: aligned, release: () => freeAligned(aligned) };
+  // A plain array: `slice` of a Buffer shares its memory, and this memory is used again and again.
+  const plain = new Uint8Array(aligned.buffer, aligned.byteOffset, aligned.length);
+  return { bytes: plain, release: () => freeAligned(aligned) };
 }
 
 function keep(file: FileHandle, opened: FileHandle[]): FileHandle {

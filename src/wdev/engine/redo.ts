@@ -5,6 +5,10 @@
  * May be interrupted and repeated at any point: the super sector still names the old place until the
  * image is synced (checkpointer.ts has the order).
  *
+ * All log that is read is also written back. The process before this one may have ended because a sync
+ * failed; the page cache then shows blocks that the disk never got, and considers them clean, so
+ * that no later sync would write them either.
+ *
  * Source: formats.md 3 (end of log, shrink).
  */
 import { type Clock, type Logger, type Lsid, MIB, WalbError } from '../../core/index.ts';
@@ -15,6 +19,7 @@ import {
   type RingLog,
   readRing,
   readRingBlocks,
+  writeRingBlocks,
 } from '../../wlog/index.ts';
 import type { DataImage } from './data-image.ts';
 import type { BlockHooks } from './hooks.ts';
@@ -42,10 +47,9 @@ export interface RedoContext {
 export async function redo(context: RedoContext): Promise<RedoResult> {
   const { log, image, logger } = context;
   const from = log.superSector.writtenLsid;
-  const replayed = await replayLog(context);
-  const result = { ...replayed, stalePacks: wipeStalePacks(log, replayed.endLsid) };
+  const result = await settleLog(context);
+  await replayLog(context, result.endLsid);
   await image.sync();
-  await log.file.sync();
   report(from, result, logger);
   return result;
 }
@@ -61,36 +65,51 @@ function report(from: Lsid, result: RedoResult, logger: Logger): void {
   } else if (endLsid > from) logger.info({ lsid: endLsid, from, ...counts }, 'log redone');
 }
 
-async function replayLog(context: RedoContext): Promise<Omit<RedoResult, 'stalePacks'>> {
-  const { log, clock } = context;
-  const lastHeader = new Uint8Array(log.geometry.pbs);
-  let lastOffset = 0;
+/**
+ * First pass: finds the end of the log and makes what comes before it permanent. Only then may the image
+ * get it: were the power lost in between, it would hold writes that the log does not have any more.
+ */
+async function settleLog({ log, clock }: RedoContext): Promise<RedoResult> {
   let packs = 0;
   let slice = 0;
   for (const item of readRing(log, { begin: log.superSector.writtenLsid })) {
+    if (item.kind === 'end') {
+      const endLsid = item.lsid;
+      const stalePacks = wipeStalePacks(log, endLsid);
+      await log.file.sync();
+      return { endLsid, packs, isCut: item.reason === 'bad-data', stalePacks };
+    }
     if (item.kind === 'pack') {
       packs++;
-      lastHeader.set(item.block);
-      lastOffset = item.offset;
-    } else if (item.kind === 'io') {
-      await replayRecord(context, item);
-      slice += item.data.length;
-      if (slice < APPLY_SLICE_BYTES) continue;
-      slice = 0;
-      await clock.yield();
-    } else {
-      const isCut = item.reason === 'bad-data';
-      // The reader shows a cut pack with its new header: written back, the log ends there for all.
-      if (isCut && packs > 0) log.file.write(lastHeader, lastOffset);
-      return { endLsid: item.lsid, packs, isCut };
+      // A cut pack comes with its new header: written back, the log ends there for everybody.
+      writeRingBlocks(log, item.header.lsid, item.block);
+    } else if (item.type === 'write') {
+      writeRingBlocks(log, item.record.lsid, item.stored);
+      slice += item.stored.length;
     }
+    if (slice < APPLY_SLICE_BYTES) continue;
+    slice = 0;
+    await clock.yield();
   }
   throw new WalbError('internal', 'the log reader ended without saying where');
 }
 
+/** Second pass: everything up to the end of the log goes to the image. */
+async function replayLog(context: RedoContext, end: Lsid): Promise<void> {
+  const { log, clock } = context;
+  let slice = 0;
+  for (const item of readRing(log, { begin: log.superSector.writtenLsid, end })) {
+    if (item.kind !== 'io' || item.type === 'padding') continue;
+    await replayRecord(context, item);
+    slice += item.data.length;
+    if (slice < APPLY_SLICE_BYTES) continue;
+    slice = 0;
+    await clock.yield();
+  }
+}
+
 async function replayRecord(context: RedoContext, item: IoItem): Promise<void> {
   const { log, image, hooks, logger } = context;
-  if (item.type === 'padding') return;
   const { offset, blocks, lsid } = item.record;
   if (offset + blocks > log.superSector.deviceLb) {
     logger.warn({ lsid, offset, blocks }, 'log record beyond the end of the volume skipped');

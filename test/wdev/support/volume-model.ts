@@ -44,14 +44,16 @@ export class VolumeModel {
   }
 
   /**
-   * How many of the unsafe requests `actual` holds, in order and without a gap; undefined when it is no
-   * state the volume ever had. The model continues from there. Requests may be cut at `pieceLb`.
+   * How many pieces of unsafe requests `actual` holds, in order and without a gap; undefined when it is
+   * no state the volume ever had, or one with less than the first `least` requests. The model continues
+   * from there. Requests may be cut at `pieceLb`.
    */
-  crashedTo(actual: Uint8Array, pieceLb: number): number | undefined {
+  crashedTo(actual: Uint8Array, pieceLb: number, least = 0): number | undefined {
     const state = this.#stable.slice();
     const pieces = this.#unsafe.flatMap((request) => cut(request, pieceLb));
+    const leastPieces = this.#unsafe.slice(0, least).flatMap((request) => cut(request, pieceLb));
     for (let count = 0; ; count++) {
-      if (Buffer.compare(state, actual) === 0) {
+      if (count >= leastPieces.length && Buffer.compare(state, actual) === 0) {
         this.content = state;
         this.#stable = state.slice();
         this.#unsafe = [];
