@@ -11,13 +11,11 @@ import {
 } from '../core/index.ts';
 import {
   BlobCache,
-  type Compression,
   type DiffBatch,
   type DiffFile,
   type DiffStream,
   type MissingEnd,
   openDiff,
-  parseCompressOption,
   readSortedStream,
   writeChunks,
   writeParts,
@@ -40,11 +38,8 @@ export function parseMaxIo(text: string): Lb {
   throw new WalbError('invalid-argument', `--max-io ${text} is not a multiple of 512 bytes`);
 }
 
-/** `--compress TYPE[:LEVEL]`. */
-export function parseCompression(text: string): Compression {
-  const { kind, level } = parseCompressOption(text);
-  return { kind, level };
-}
+export const COMPRESS_HELP =
+  'none, gzip, snappy, lzma, lz4 or zstd; level 0 (default) to 9; threads for sorted output';
 
 /** Opens diffs, oldest first, over one cache; they are closed when `use` has ended. */
 export async function withDiffs<T>(

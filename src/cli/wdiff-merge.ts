@@ -2,17 +2,19 @@
 import type { Command } from 'commander';
 import { fromHex, type Lb, WalbError, zeroUuid } from '../core/index.ts';
 import {
-  type Compression,
+  type CompressOption,
+  DEFAULT_COMPRESS_OPTION,
   type DiffFile,
   mergeDiffs,
+  parseCompressOption,
   sortedDiffParts,
   UUID_SIZE,
 } from '../wdiff/index.ts';
 import {
   ACCEPT_MISSING_END,
   ACCEPT_MISSING_END_HELP,
+  COMPRESS_HELP,
   missingEndOf,
-  parseCompression,
   parseMaxIo,
   withDiffs,
   writeDiff,
@@ -21,7 +23,7 @@ import { printLines, toJson } from './wlog-io.ts';
 
 interface Options {
   readonly output: string;
-  readonly compress: Compression;
+  readonly compress: CompressOption;
   readonly maxIo: Lb;
   readonly uuid: string;
   readonly recompress?: boolean;
@@ -36,13 +38,10 @@ export function register(program: Command): void {
     .argument('<file...>', 'sorted or indexed wdiff files, OLDEST .. NEWEST')
     .requiredOption('-o, --output <file>', 'the merged diff, - for standard output')
     .option(
-      '--compress <type[:level]>',
-      'none, gzip, snappy, lzma, lz4 or zstd',
-      parseCompression,
-      {
-        kind: 'snappy',
-        level: 0,
-      },
+      '--compress <type[:level[:ncpu]]>',
+      COMPRESS_HELP,
+      parseCompressOption,
+      DEFAULT_COMPRESS_OPTION,
     )
     .option('--max-io <size>', 'longest record, 0 for no limit', parseMaxIo, 0)
     .option(

@@ -10,13 +10,15 @@ import {
   zeroUuid,
 } from '../core/index.ts';
 import {
-  type Compression,
+  type CompressOption,
   type ConvertOptions,
   convertToIndexed,
   convertToSorted,
+  DEFAULT_COMPRESS_OPTION,
   DEFAULT_MAX_IO_BLOCKS,
   type DiffFormat,
   logIosOf,
+  parseCompressOption,
 } from '../wdiff/index.ts';
 import {
   type EndItem,
@@ -26,13 +28,13 @@ import {
   type WlogHeader,
   type WlogItem,
 } from '../wlog/index.ts';
-import { createScratch, parseCompression, parseMaxIo, writeDiff } from './wdiff-io.ts';
+import { COMPRESS_HELP, createScratch, parseMaxIo, writeDiff } from './wdiff-io.ts';
 import { files, printLines, reportEnd, toJson } from './wlog-io.ts';
 
 interface Options {
   readonly output: string;
   readonly format: string;
-  readonly compress: Compression;
+  readonly compress: CompressOption;
   readonly maxIo: Lb;
   readonly json?: boolean;
 }
@@ -47,13 +49,10 @@ export function register(wlog: Command): void {
     .requiredOption('-o, --output <file>', 'the diff, - for standard output')
     .option('--format <name>', 'sorted or indexed', 'sorted')
     .option(
-      '--compress <type[:level]>',
-      'none, gzip, snappy, lzma, lz4 or zstd',
-      parseCompression,
-      {
-        kind: 'snappy',
-        level: 0,
-      },
+      '--compress <type[:level[:ncpu]]>',
+      COMPRESS_HELP,
+      parseCompressOption,
+      DEFAULT_COMPRESS_OPTION,
     )
     .option('--max-io <size>', 'longest record, 0 for no limit', parseMaxIo, DEFAULT_MAX_IO_BLOCKS)
     .option('--json', 'print a summary as JSON')

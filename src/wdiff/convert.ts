@@ -30,7 +30,8 @@ const BATCH_PIECES = 128;
 export interface ConvertOptions {
   /** Of the output's file header: that of the log. */
   readonly uuid: Uint8Array;
-  readonly compression: Compression;
+  /** `nrCpu` counts for sorted output. */
+  readonly compression: Compression & { readonly nrCpu?: number };
   /** Longest piece, 0 for no limit; default 2048 (1 MiB). */
   readonly maxIoBlocks?: Lb;
 }

@@ -3,7 +3,12 @@ import type { Bytes, Lb } from '../core/index.ts';
 import { LB_SIZE, WalbError } from '../core/index.ts';
 import { checksum } from '../kernels/index.ts';
 import { BufferArena, freshBuffer, type TakeBuffer, WorkBuffer } from './buffers.ts';
-import { type Compression, type CompressionKind, compress } from './codec/index.ts';
+import {
+  type Compression,
+  type CompressionKind,
+  compress,
+  ParallelCompressor,
+} from './codec/index.ts';
 import { type DataIo, type DiffIo, type DiffStream, ioData, isWhole } from './diff-io.ts';
 import { encodeFileHeader, FILE_HEADER_SIZE } from './file-header.ts';
 import {
@@ -16,7 +21,8 @@ import {
 
 export interface SortedWriterOptions {
   readonly uuid: Uint8Array;
-  readonly compression: Compression;
+  /** With `nrCpu` above 1, `sortedDiffParts` compresses on that many threads. */
+  readonly compression: Compression & { readonly nrCpu?: number };
   /**
    * What counts towards the 32 MiB of a pack (formats.md 5): conversion and full scan count stored
    * bytes, a merge uncompressed ones.
@@ -34,6 +40,11 @@ export interface SortedWriterOptions {
   readonly buffers?: 'fresh' | 'reused';
   /** Stands for the file in errors. */
   readonly name?: string;
+}
+
+/** Data compressed elsewhere; undefined when they are to be stored raw. */
+export interface PackedElsewhere {
+  readonly packed: Uint8Array | undefined;
 }
 
 /** Data of a record as it will be stored. */
@@ -78,9 +89,9 @@ export class SortedDiffEncoder {
     return [encodeFileHeader({ format: 'sorted', uuid: this.#options.uuid })];
   }
 
-  add(io: DiffIo): Uint8Array[] {
+  add(io: DiffIo, elsewhere?: PackedElsewhere): Uint8Array[] {
     refuseDisorder(io, this.#end);
-    const stored = io.kind === 'normal' ? this.#store(io) : undefined;
+    const stored = io.kind === 'normal' ? this.#store(io, elsewhere) : undefined;
     const storedSize = stored?.bytes.length ?? 0;
     const counted = this.#countedSizeOf(io, storedSize);
     const full =
@@ -102,20 +113,31 @@ export class SortedDiffEncoder {
     return this.#options.packLimit === 'stored' ? storedSize : io.blocks * LB_SIZE;
   }
 
-  #store(io: DataIo): Stored {
+  /** Whether `add` would compress the piece, rather than pass on what is stored. */
+  compresses(io: DataIo): boolean {
+    const { compression, recompress } = this.#options;
+    return recompress === 'always' || !isWhole(io) || io.blob.compression !== compression.kind;
+  }
+
+  #store(io: DataIo, elsewhere: PackedElsewhere | undefined): Stored {
     const { kind, level } = this.#options.compression;
-    const { blob } = io;
-    if (this.#options.recompress !== 'always' && isWhole(io) && blob.compression === kind) {
+    if (!this.compresses(io)) {
+      const { blob } = io;
       return { bytes: blob.stored(this.#take), compression: kind, checksum: blob.checksum };
     }
-    const data = ioData(io, this.#work.take);
-    const packed = compress(kind, level, data);
-    const bytes = packed ?? this.#keep(data);
+    const packed =
+      elsewhere === undefined ? compress(kind, level, this.data(io)) : elsewhere.packed;
+    const bytes = packed ?? this.#keep(this.data(io));
     return {
       bytes,
       compression: packed === undefined ? 'none' : kind,
       checksum: checksum(bytes, 0),
     };
+  }
+
+  /** The data of a piece in a buffer that the next call uses again. */
+  data(io: DataIo): Uint8Array {
+    return ioData(io, this.#work.take);
   }
 
   /** A copy that outlives the next piece. */
@@ -188,11 +210,27 @@ export async function* sortedDiffParts(
 ): AsyncGenerator<readonly Uint8Array[]> {
   const encoder = new SortedDiffEncoder(options);
   yield encoder.begin();
-  for await (const batch of pieces) {
-    for (const io of batch) {
-      const parts = encoder.add(io);
+  const { kind, level, nrCpu = 1 } = options.compression;
+  if (kind === 'none' || nrCpu === 1) {
+    for await (const batch of pieces) {
+      for (const io of batch) {
+        const parts = encoder.add(io);
+        if (parts.length > 0) yield parts;
+      }
+    }
+  } else {
+    await using compressor = new ParallelCompressor({ kind, level, nrCpu });
+    // A thread gets a copy of the data at once, so the encoder's work buffer is free for the next.
+    const dataOf = (io: DiffIo) =>
+      io.kind === 'normal' && encoder.compresses(io) ? encoder.data(io) : undefined;
+    for await (const { item, packed } of compressor.map(piecesOf(pieces), dataOf)) {
+      const parts = encoder.add(item, { packed });
       if (parts.length > 0) yield parts;
     }
   }
   yield encoder.end();
+}
+
+async function* piecesOf(stream: DiffStream): AsyncGenerator<DiffIo> {
+  for await (const batch of stream) yield* batch;
 }

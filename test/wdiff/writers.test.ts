@@ -23,7 +23,7 @@ import {
   writeParts,
 } from '../../src/wdiff/index.ts';
 import { ScratchStore } from '../../src/wdiff/scratch.ts';
-import { streamSource } from '../../src/wlog/index.ts';
+import { SeededRandom, streamSource } from '../../src/wlog/index.ts';
 import { MemoryFile } from '../support/memory-file.ts';
 import { batchesOf, blockData, bytesOf, collect, describePiece } from './support.ts';
 
@@ -108,6 +108,20 @@ describe('sorted writer', () => {
     };
     expect((await again('reuse')).equals(first)).toBe(true);
     expect((await again('always')).equals(first)).toBe(false);
+  });
+
+  test('several threads write the same bytes', async () => {
+    const noise = data(9000, 8, 3);
+    if (noise.kind === 'normal') noise.blob.data().set(new SeededRandom(1).bytes(4096));
+    const write = (nrCpu: number, recompress: 'reuse' | 'always') => {
+      const compression = { kind: 'zstd', level: 1, nrCpu } as const;
+      const pieces = batchesOf([...PIECES, noise]);
+      return bytesOf(sortedDiffParts(pieces, { ...OPTIONS, compression, recompress }));
+    };
+    const expected = await write(1, 'reuse');
+    for (const recompress of ['reuse', 'always'] as const) {
+      expect((await write(2, recompress)).equals(expected)).toBe(true);
+    }
   });
 
   test('receiving copies a stream byte for byte', async () => {
