@@ -131,8 +131,7 @@ async function serveCall(
     abort.abort(error);
   });
   try {
-    const context = contextOf(call, abort.signal, options);
-    await runHandler(binding, stream, context);
+    await runHandler(binding, stream, admit(call, abort.signal, options));
     call.end();
   } catch (error) {
     endWith(call, WalbError.from(error));
@@ -145,6 +144,16 @@ async function serveCall(
 /** grpc-js's way to end a server stream with a status: an `error` event that carries it. */
 function endWith(call: Call, error: WalbError): void {
   if (!call.writableEnded) call.emit('error', statusOf(error));
+}
+
+/** Who calls; refuses, with a line in the log, whoever may not. No handler learns of these calls. */
+function admit(call: Call, signal: AbortSignal, options: GrpcServerOptions): CallContext {
+  try {
+    return contextOf(call, signal, options);
+  } catch (error) {
+    options.log.warn({ peer: call.getPeer(), method: call.getPath(), err: error }, 'call refused');
+    throw error;
+  }
 }
 
 function contextOf(call: Call, signal: AbortSignal, options: GrpcServerOptions): CallContext {

@@ -1,10 +1,21 @@
 /** One connection of the in-memory network, with the calls that travel on it. */
-import { type CallOptions, WalbError } from '../core/index.ts';
+import { type CallOptions, type CancelTimer, type Millis, WalbError } from '../core/index.ts';
 import { watchSignal } from './call-state.ts';
 import type { RawStream } from './channel.ts';
 import { decodeError, encodeError } from './error-codec.ts';
 import { CallEnd } from './memory-call.ts';
-import type { Scheduler, Transit } from './memory-network.ts';
+
+export interface Scheduler {
+  /** Calls `fn` once after `delay`; 0 = in a later turn. Equal times run in the order of the calls. */
+  after(delay: Millis, fn: () => void): CancelTimer;
+}
+
+export interface Transit {
+  readonly from: string;
+  readonly to: string;
+  /** Bytes; 0 for openings and good ends of calls. */
+  readonly length: number;
+}
 
 /** A process as its connections see it. */
 export interface Process {
@@ -30,8 +41,8 @@ export interface Acceptor {
 
 export interface Environment {
   readonly scheduler: Scheduler;
-  transit(message: Transit): number | 'lose';
-  noticeDelay(host: string): number;
+  transit(message: Transit): Millis | 'lose';
+  noticeDelay(host: string): Millis;
   /** Throws `unavailable` when nobody can be reached. */
   find(from: string, address: string): Acceptor;
   forget(connection: MemoryConnection): void;

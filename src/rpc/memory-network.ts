@@ -22,13 +22,13 @@
  */
 import {
   type Binding,
-  type CancelTimer,
   type Channel,
   type Listener,
   type Millis,
   type Network,
   WalbError,
 } from '../core/index.ts';
+import { RealClock } from '../core/real-clock.ts';
 import { type Address, isLocal, parseAddress, withPort } from './address.ts';
 import { cancelled } from './call-state.ts';
 import { channelOver } from './channel.ts';
@@ -40,19 +40,11 @@ import {
   type Incoming,
   MemoryConnection,
   type Process,
+  type Scheduler,
+  type Transit,
 } from './memory-connection.ts';
 
-export interface Scheduler {
-  /** Calls `fn` once after `delay`; 0 = in a later turn. Equal times run in the order of the calls. */
-  after(delay: Millis, fn: () => void): CancelTimer;
-}
-
-export interface Transit {
-  readonly from: string;
-  readonly to: string;
-  /** Bytes; 0 for openings and good ends of calls. */
-  readonly length: number;
-}
+export type { Scheduler, Transit };
 
 export interface Faults {
   /** Omitted = no delay. */
@@ -69,12 +61,12 @@ export interface MemoryNetworkOptions {
 /** First port for a listener that asks for port 0. */
 const FIRST_FREE_PORT = 49152;
 
+const realClock = new RealClock();
+
+/** Without a clock of its own the network lives in real time. */
 const realScheduler: Scheduler = {
   after: (delay, fn) => {
-    if (delay > 0) {
-      const timer = setTimeout(fn, delay);
-      return () => clearTimeout(timer);
-    }
+    if (delay > 0) return realClock.after(delay, fn);
     const immediate = setImmediate(fn);
     return () => clearImmediate(immediate);
   },

@@ -7,7 +7,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Client, credentials, Metadata, type ServiceError } from '@grpc/grpc-js';
 import { expect, test } from 'vitest';
-import { type Listener, WalbError } from '../../src/core/index.ts';
+import { type Listener, type LogFields, silentLogger, WalbError } from '../../src/core/index.ts';
 import { ControlRpc, grpcNetwork, handle, PROTOCOL_VERSION } from '../../src/rpc/index.ts';
 
 const getState = handle(ControlRpc.getState, async () => ({ state: 'Clear' }));
@@ -40,7 +40,9 @@ async function plainCall(address: string, metadata: Record<string, string>): Pro
 }
 
 test('another gRPC program can call, and is told what is wrong with its call', async () => {
-  const listener = await grpcNetwork().listen('127.0.0.1:0', [getState]);
+  const refused: unknown[] = [];
+  const log = { ...silentLogger, warn: (fields: LogFields) => refused.push(fields['method']) };
+  const listener = await grpcNetwork({ log }).listen('127.0.0.1:0', [getState]);
   const version = String(PROTOCOL_VERSION);
   const call = (metadata: Record<string, string>): Promise<string> =>
     plainCall(listener.address, metadata);
@@ -50,6 +52,7 @@ test('another gRPC program can call, and is told what is wrong with its call', a
   );
   expect(await call({ 'walb-client-id': 'x' })).toMatch(/no version/);
   expect(await call({ 'walb-protocol-version': version })).toMatch(/client id/);
+  expect(refused).toEqual(Array(3).fill(ControlRpc.getState.path));
   listener.abort();
 });
 
