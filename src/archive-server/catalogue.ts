@@ -1,0 +1,231 @@
+/**
+ * What an archive knows of a volume, and the files that say so, in `<base>/<volume>/`:
+ *
+ *   state         SyncReady, Archived or Stopped
+ *   uuid          of the storage's log history; diffs of another one are refused
+ *   archive_uuid  of the archived data; equal among replicas
+ *   base          state of the base image (MetaState)
+ *   *.wdiff       diffs; the name carries all metadata
+ *
+ * Each small file is replaced as a whole, durably. The set of diffs is the directory: a scan rebuilds
+ * it. A diff is renamed to its name only after its bytes are synced.
+ *
+ * Source: semantics.md A.6, A.7, D.1, D.2; formats.md 8.
+ */
+import {
+  cleanTemporary,
+  commitTemporary,
+  createTemporary,
+  makeDirectoryDurably,
+  parentOf,
+  readSmallFile,
+  renameDurably,
+  writeFileDurably,
+} from '../core/durable.ts';
+import {
+  corrupt,
+  type Env,
+  type FileHandle,
+  INVALID_GID,
+  WalbError,
+  zeroUuid,
+} from '../core/index.ts';
+import {
+  type Diff,
+  DiffSet,
+  decodeMetaState,
+  decodeText,
+  decodeUuid,
+  encodeMetaState,
+  encodeText,
+  formatDiffName,
+  hasDiffSuffix,
+  latestSnapshot,
+  type MetaState,
+  metaState,
+  parseDiffName,
+  type Snapshot,
+  snapshot,
+} from '../wdiff/index.ts';
+import { ARCHIVE_STEADY_STATES, type ArchiveSteadyState } from './states.ts';
+
+export type StoredState = Exclude<ArchiveSteadyState, 'Clear'>;
+
+/** State of a volume that has no base image yet. */
+const NO_BASE: MetaState = metaState(snapshot(INVALID_GID), 0);
+
+export class Catalogue {
+  readonly directory: string;
+  readonly #env: Pick<Env, 'files' | 'random'>;
+  #diffs = DiffSet.empty;
+  #base = NO_BASE;
+  #uuid = zeroUuid();
+  #archiveUuid = zeroUuid();
+
+  constructor(env: Pick<Env, 'files' | 'random'>, directory: string) {
+    this.#env = env;
+    this.directory = directory;
+  }
+
+  exists(): boolean {
+    return this.#env.files.info(this.directory) !== undefined;
+  }
+
+  /** A crash during `create` or `destroy` leaves a directory without a state. */
+  isComplete(): boolean {
+    return this.#env.files.info(this.#path('state')) !== undefined;
+  }
+
+  /** Files of a new volume; `state` last, since without it the volume is not there yet. */
+  async create(): Promise<void> {
+    await makeDirectoryDurably(this.#env.files, this.directory);
+    await this.setUuid(zeroUuid());
+    await this.setArchiveUuid(zeroUuid());
+    await this.setBase(NO_BASE);
+    await this.setState('SyncReady');
+  }
+
+  /** Reads every file; returns the state. Throws `corrupt` naming the file that can not be used. */
+  load(): StoredState {
+    const state = decodeText(this.#read('state'), this.#path('state'));
+    if (!isStored(state)) {
+      throw corrupt(`${this.#path('state')}: '${state}' is not a state that is kept`, {
+        file: this.#path('state'),
+      });
+    }
+    this.#uuid = decodeUuid(this.#read('uuid'), this.#path('uuid'));
+    this.#archiveUuid = decodeUuid(this.#read('archive_uuid'), this.#path('archive_uuid'));
+    this.#base = decodeMetaState(this.#read('base'), this.#path('base'));
+    this.#diffs = this.#scan();
+    return state;
+  }
+
+  /** `state` first: from then on a crash leaves an incomplete volume, which is removed at start. */
+  async destroy(): Promise<void> {
+    const { files } = this.#env;
+    if (!this.exists()) return;
+    files.remove(this.#path('state'));
+    await files.syncDirectory(this.directory);
+    files.removeTree(this.directory);
+    await files.syncDirectory(parentOf(this.directory));
+    this.#diffs = DiffSet.empty;
+    this.#base = NO_BASE;
+  }
+
+  // ---- facts
+
+  get diffs(): DiffSet {
+    return this.#diffs;
+  }
+
+  get base(): MetaState {
+    return this.#base;
+  }
+
+  get uuid(): Uint8Array {
+    return this.#uuid;
+  }
+
+  get archiveUuid(): Uint8Array {
+    return this.#archiveUuid;
+  }
+
+  hasBase(): boolean {
+    return this.#base.base.b !== INVALID_GID;
+  }
+
+  latest(): Snapshot {
+    return latestSnapshot(this.#diffs, this.#base);
+  }
+
+  async setState(state: StoredState): Promise<void> {
+    await writeFileDurably(this.#env, this.#path('state'), encodeText(state));
+  }
+
+  async setUuid(uuid: Uint8Array): Promise<void> {
+    await writeFileDurably(this.#env, this.#path('uuid'), uuid);
+    this.#uuid = Uint8Array.from(uuid);
+  }
+
+  async setArchiveUuid(uuid: Uint8Array): Promise<void> {
+    await writeFileDurably(this.#env, this.#path('archive_uuid'), uuid);
+    this.#archiveUuid = Uint8Array.from(uuid);
+  }
+
+  async setBase(base: MetaState): Promise<void> {
+    await writeFileDurably(this.#env, this.#path('base'), encodeMetaState(base));
+    this.#base = base;
+  }
+
+  // ---- diffs
+
+  /** A file to receive or merge into; `add` or discard it. */
+  createTemporary(): FileHandle {
+    return createTemporary(this.#env, this.directory);
+  }
+
+  cleanTemporary(): string[] {
+    return cleanTemporary(this.#env.files, this.directory);
+  }
+
+  /** Gives a complete file its name, durably, and manages it from now on. */
+  async add(handle: FileHandle, diff: Diff): Promise<Diff> {
+    const made = { ...diff, dataSize: handle.size() };
+    const added = this.#diffs.add(made);
+    await commitTemporary(this.#env.files, handle, this.pathOf(made));
+    this.#diffs = added;
+    return made;
+  }
+
+  /** Removes diffs that are of no use any more. A crash in between leaves some; gc removes them. */
+  async remove(diffs: readonly Diff[]): Promise<void> {
+    if (diffs.length === 0) return;
+    for (const diff of diffs) this.#env.files.remove(this.pathOf(diff));
+    this.#diffs = this.#diffs.remove(diffs);
+    await this.#env.files.syncDirectory(this.directory);
+  }
+
+  /** Changes flags, which are part of the name. */
+  async rename(from: Diff, to: Diff): Promise<void> {
+    const replaced = this.#diffs.replace(from, to);
+    await renameDurably(this.#env.files, this.pathOf(from), this.pathOf(to));
+    this.#diffs = replaced;
+  }
+
+  /** Throws `not-found` when an apply or merge removed it meanwhile. */
+  open(diff: Diff): FileHandle {
+    return this.#env.files.open(this.pathOf(diff), 'read');
+  }
+
+  pathOf(diff: Diff): string {
+    return this.#path(formatDiffName(diff));
+  }
+
+  #scan(): DiffSet {
+    const { files } = this.#env;
+    const diffs = files
+      .list(this.directory)
+      .filter(hasDiffSuffix)
+      .map((name) => parseDiffName(name, files.info(this.#path(name))?.size ?? 0));
+    try {
+      return DiffSet.of(diffs);
+    } catch (error) {
+      const { message } = WalbError.from(error);
+      throw corrupt(`${this.directory}: ${message}; move one of the two files away`, {
+        file: this.directory,
+      });
+    }
+  }
+
+  #read(name: string): Uint8Array {
+    return readSmallFile(this.#env.files, this.#path(name));
+  }
+
+  #path(name: string): string {
+    return `${this.directory}/${name}`;
+  }
+}
+
+function isStored(text: string): text is StoredState {
+  return text !== 'Clear' && (ARCHIVE_STEADY_STATES as readonly string[]).includes(text);
+}

@@ -1,0 +1,85 @@
+/** Settings of an archive server: original options (cli.md 2) and their bounds. */
+
+import { type Bytes, WalbError } from '../core/index.ts';
+import type { OptionSpec } from '../core/original-options.ts';
+import type { OptionValues } from '../server/common-options.ts';
+import { type CompressOption, type DiscardMode, parseCompressOption } from '../wdiff/index.ts';
+
+export interface ArchiveConfig {
+  readonly baseDirectory: string;
+  /** `-wn`: diffs merged into one transfer of a replication. */
+  readonly maxWdiffFiles: number;
+  /** `-discard`: what DISCARD records do to base and restored images. */
+  readonly discard: DiscardMode;
+  /** `-fi`: bytes written between syncs. */
+  readonly fsyncInterval: Bytes;
+  /** `-autoresize`: grow the base when a sender's volume is larger. */
+  readonly autoResize: boolean;
+  /** `-maxopen`: diffs per pass of apply and restore; 0 = unlimited. */
+  readonly maxOpenDiffs: number;
+  /** `-maxopen-virt`: diffs of a virtual scan; 0 = unlimited. */
+  readonly maxOpenDiffsVirtual: number;
+  /** `-apply-sleep-pct`. */
+  readonly applySleepPercent: number;
+  /** `-sync-cmpr`. */
+  readonly syncCompression: CompressOption;
+}
+
+export const ARCHIVE_OPTIONS: readonly OptionSpec[] = [
+  { name: 'b', type: 'string', help: 'base directory', default: '/var/forest/walb/archive' },
+  { name: 'wn', type: 'integer', help: 'diffs merged into one transfer', default: '1000' },
+  {
+    name: 'discard',
+    type: 'string',
+    help: 'discards do: ignore, passdown or zero',
+    default: 'ignore',
+  },
+  { name: 'fi', type: 'integer', help: 'bytes written between syncs', default: '1G' },
+  {
+    name: 'autoresize',
+    type: 'flag',
+    help: "grow the base image when a sender's volume is larger",
+  },
+  {
+    name: 'maxopen',
+    type: 'integer',
+    help: 'diffs per pass of apply and restore, 0 = all',
+    default: '0',
+  },
+  { name: 'maxopen-virt', type: 'integer', help: 'diffs of a virtual scan, 0 = all', default: '0' },
+  {
+    name: 'apply-sleep-pct',
+    type: 'integer',
+    help: 'part of the time apply sleeps, 0-99',
+    default: '0',
+  },
+  { name: 'sync-cmpr', type: 'string', help: 'compression of scans', default: 'snappy:0:1' },
+];
+
+const DISCARD_MODES: readonly DiscardMode[] = ['ignore', 'passdown', 'zero'];
+
+/** Throws `invalid-argument` naming the option. */
+export function archiveConfig(options: OptionValues): ArchiveConfig {
+  const applySleepPercent = options.number('apply-sleep-pct');
+  if (applySleepPercent > 99) {
+    throw new WalbError('invalid-argument', '-apply-sleep-pct is 0 to 99');
+  }
+  const discard = options.text('discard') as DiscardMode;
+  if (!DISCARD_MODES.includes(discard)) {
+    throw new WalbError(
+      'invalid-argument',
+      `-discard is one of ${DISCARD_MODES.join(', ')}, not ${discard}`,
+    );
+  }
+  return {
+    baseDirectory: options.text('b') as string,
+    maxWdiffFiles: options.positive('wn'),
+    discard,
+    fsyncInterval: options.positive('fi'),
+    autoResize: options.has('autoresize'),
+    maxOpenDiffs: options.number('maxopen'),
+    maxOpenDiffsVirtual: options.number('maxopen-virt'),
+    applySleepPercent,
+    syncCompression: parseCompressOption(options.text('sync-cmpr') as string),
+  };
+}

@@ -1,0 +1,133 @@
+/**
+ * One volume at an archive: its catalogue, its images, and what was last done for it.
+ *
+ * Source: semantics.md D; systems.md W7 (a gap is reported, not waited for).
+ */
+import {
+  type Bytes,
+  bytesToLb,
+  INVALID_GID,
+  type Lb,
+  Mutex,
+  throwIfAborted,
+  type UnixSeconds,
+  WalbError,
+} from '../core/index.ts';
+import { diffToMessage, type GapReport, snapshotToMessage } from '../rpc/index.ts';
+import type { ServerCore } from '../server/server-core.ts';
+import { ServerVolume } from '../server/volume.ts';
+import { findGaps, type Snapshot, stateUpTo } from '../wdiff/index.ts';
+import { Catalogue } from './catalogue.ts';
+import type { ArchiveConfig } from './config.ts';
+import type { ImageStore } from './image-store.ts';
+import {
+  type ArchiveAction,
+  type ArchiveCommand,
+  type ArchiveState,
+  type ArchiveTrigger,
+  archiveModel,
+} from './states.ts';
+
+export type ImageStoreFactory = (volume: string, directory: string) => ImageStore;
+
+export class ArchiveVolume extends ServerVolume<
+  ArchiveState,
+  ArchiveTrigger,
+  ArchiveAction,
+  ArchiveCommand
+> {
+  readonly catalogue: Catalogue;
+  readonly images: ImageStore;
+  /** Held while the catalogue and its files are changed together. */
+  readonly lock = new Mutex('catalogue');
+  lastSync: UnixSeconds = 0;
+  lastReceived: UnixSeconds = 0;
+  lastSender = '';
+  /** Blocks done by the running full, hash or resync server; 0 = none. */
+  progressLb: Lb = 0;
+  #refusedGap: GapReport | undefined;
+  readonly #core: ServerCore;
+
+  constructor(
+    core: ServerCore,
+    config: ArchiveConfig,
+    images: ImageStoreFactory,
+    id: string,
+    initial: ArchiveState,
+  ) {
+    super(core, id, archiveModel, initial);
+    this.#core = core;
+    const directory = `${config.baseDirectory}/${id}`;
+    this.catalogue = new Catalogue(core.env, directory);
+    this.images = images(id, directory);
+  }
+
+  get core(): ServerCore {
+    return this.#core;
+  }
+
+  /** Work on this volume gives up when this aborts: force stop, or shutdown by force. */
+  get forceSignal(): AbortSignal {
+    return AbortSignal.any([this.stop.forceSignal, this.#core.forced]);
+  }
+
+  requireRunning(what: string): void {
+    throwIfAborted(this.forceSignal, what);
+  }
+
+  /** Throws `not-found` without a base image. */
+  requireSize(): Bytes {
+    const size = this.images.baseSize();
+    if (size !== undefined) return size;
+    throw new WalbError(
+      'not-found',
+      `volume ${this.id} has no base image: run full_backup(storage, '${this.id}')`,
+      { details: { volume: this.id } },
+    );
+  }
+
+  get sizeLb(): Lb | undefined {
+    const size = this.images.baseSize();
+    return size === undefined ? undefined : bytesToLb(size);
+  }
+
+  latest(): Snapshot {
+    return this.catalogue.latest();
+  }
+
+  /** When the latest snapshot was taken; its age is how far the backup lags. */
+  latestTimestamp(): UnixSeconds {
+    const { diffs, base } = this.catalogue;
+    return this.catalogue.hasBase() ? stateUpTo(diffs, base).timestamp : 0;
+  }
+
+  /** A sender's diff did not follow: something before it is lost. Kept until a diff is accepted. */
+  noteGap(gap: Omit<GapReport, 'since' | 'advice'>): void {
+    const advice = `diffs after gid ${gap.expected?.gidE ?? '?'} are lost: run hash_backup(storage, '${this.id}')`;
+    this.#refusedGap = { ...gap, since: this.#refusedGap?.since ?? this.now(), advice };
+    this.changed.notify();
+  }
+
+  clearGap(): void {
+    if (this.#refusedGap === undefined) return;
+    this.#refusedGap = undefined;
+    this.changed.notify();
+  }
+
+  /** Missing pieces: in what is stored, and before what a sender offered. */
+  gaps(): GapReport[] {
+    const { diffs, base } = this.catalogue;
+    if (base.base.b === INVALID_GID) return [];
+    const stored = findGaps(diffs, base.base).map(({ from, to }): GapReport => {
+      const found = diffs.startingAt(to)[0];
+      return {
+        expected: snapshotToMessage({ b: from, e: from }),
+        found: found === undefined ? undefined : diffToMessage(found),
+        since: found?.timestamp ?? 0,
+        peer: '',
+        advice: `diffs from gid ${from} to ${to} are missing: run hash_backup(storage, '${this.id}'), then gc_diff`,
+      };
+    });
+    return this.#refusedGap === undefined ? stored : [...stored, this.#refusedGap];
+  }
+}
