@@ -64,7 +64,7 @@ export async function withPieces<T>(
   use: (pieces: DiffStream) => Promise<T>,
 ): Promise<T> {
   if (path === '-') {
-    const { batches } = await readSortedStream(streamSource(process.stdin), missingEnd);
+    const { batches } = await readSortedStream(streamSource(process.stdin), { missingEnd });
     return use(batches);
   }
   return withFile(path, 'read', (handle) => use(openDiff(handle, { missingEnd }).batches()));

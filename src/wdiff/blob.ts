@@ -67,16 +67,17 @@ export class MemoryBlob implements DiffBlob {
   readonly checksum: number;
   readonly #stored: Uint8Array;
   readonly #place: Place;
-  #data: Uint8Array | undefined;
+  readonly #cache: BlobCache;
 
   /** Throws `corrupt` when `stored` does not have the checksum. */
-  constructor(facts: BlobFacts, stored: Uint8Array, place: Place) {
+  constructor(facts: BlobFacts, stored: Uint8Array, place: Place, cache: BlobCache) {
     this.blocks = facts.blocks;
     this.compression = facts.compression;
     this.storedSize = facts.storedSize;
     this.checksum = facts.checksum;
     this.#stored = stored;
     this.#place = place;
+    this.#cache = cache;
     verifyStored(stored, facts.checksum, place);
   }
 
@@ -85,12 +86,15 @@ export class MemoryBlob implements DiffBlob {
   }
 
   data(): Uint8Array {
-    this.#data ??= this.dataOnce();
-    return this.#data;
+    const cached = this.#cache.get(this);
+    if (cached !== undefined) return cached;
+    const data = expand(this, this.#stored, this.#place, freshBuffer);
+    this.#cache.put(this, data);
+    return data;
   }
 
   dataOnce(take: TakeBuffer = freshBuffer): Uint8Array {
-    return this.#data ?? expand(this, this.#stored, this.#place, take);
+    return this.#cache.get(this) ?? expand(this, this.#stored, this.#place, take);
   }
 }
 
@@ -186,7 +190,7 @@ function isBlobOf(blob: FileBlob, facts: BlobFacts): boolean {
 }
 
 /** Throws `corrupt` when `stored` does not have the checksum `sum`. */
-export function verifyStored(stored: Uint8Array, sum: number, place: Place): void {
+function verifyStored(stored: Uint8Array, sum: number, place: Place): void {
   const actual = checksum(stored, 0);
   if (actual === sum) return;
   throw fieldError(place, 'record data checksum', 'does not fit the stored data', {

@@ -55,7 +55,6 @@ export { type DiscardMode, type RedoOptions, type RedoReport, redo } from './red
 export { SCRATCH_MEMORY, type ScratchFactory } from './scratch.ts';
 export { originalLines } from './show.ts';
 export { type MissingEnd, readSortedStream, type SortedStream } from './sorted-reader.ts';
-export { type ReceivedDiff, type ReceiveOptions, receiveSortedDiff } from './sorted-receive.ts';
 export { SortedDiffEncoder, type SortedWriterOptions, sortedDiffParts } from './sorted-writer.ts';
 export {
   type DiffProblem,

@@ -62,18 +62,18 @@ function endWithoutEndPack(count: number, missingEnd: MissingEnd, place: Place):
   throw fieldError(place, 'pack header', 'the file ends without an end pack: it is truncated');
 }
 
-export function refuseTrailingBytes(size: Bytes, end: Bytes, file: string): void {
+function refuseTrailingBytes(size: Bytes, end: Bytes, file: string): void {
   if (size === end) return;
   throw fieldError({ file, offset: end }, 'end of file', `${size - end} bytes follow the end pack`);
 }
 
-export function endOfPack(pack: SortedPack, floor: Lb): Lb {
+function endOfPack(pack: SortedPack, floor: Lb): Lb {
   const last = pack.records.at(-1);
   return last === undefined ? floor : last.address + last.blocks;
 }
 
 /** The records of a pack in a file as pieces. */
-export function piecesOfPack(
+function piecesOfPack(
   { pack, offset }: PlacedPack,
   handle: FileHandle,
   cache: BlobCache,
@@ -96,7 +96,7 @@ export function factsOf(record: SortedRecord) {
   return { blocks, compression, storedSize: dataSize, checksum };
 }
 
-export interface SortedFileOptions {
+export interface SortedReadOptions {
   readonly cache?: BlobCache;
   readonly missingEnd?: MissingEnd;
 }
@@ -104,7 +104,7 @@ export interface SortedFileOptions {
 /** Pieces of a sorted file, a batch per pack. The header is validated by `openDiff`. */
 export function* readSortedFile(
   handle: FileHandle,
-  options: SortedFileOptions = {},
+  options: SortedReadOptions = {},
 ): Generator<DiffBatch> {
   const cache = options.cache ?? new BlobCache();
   for (const placed of sortedPacks(handle, options.missingEnd)) {
@@ -126,7 +126,7 @@ export interface SortedStream {
  */
 export async function readSortedStream(
   source: ByteSource,
-  missingEnd: MissingEnd = 'refuse',
+  options: SortedReadOptions = {},
 ): Promise<SortedStream> {
   const bytes = new Uint8Array(FILE_HEADER_SIZE);
   const count = await source.read(bytes);
@@ -135,13 +135,14 @@ export async function readSortedStream(
     const place = { file: source.name, offset: 0 };
     throw fieldError(place, 'file header type', 'an indexed wdiff can not be read as a stream');
   }
-  return { header, batches: streamBatches(source, missingEnd) };
+  return { header, batches: streamBatches(source, options) };
 }
 
 async function* streamBatches(
   source: ByteSource,
-  missingEnd: MissingEnd,
+  options: SortedReadOptions,
 ): AsyncGenerator<DiffBatch> {
+  const cache = options.cache ?? new BlobCache();
   const header = new Uint8Array(PACK_HEADER_SIZE);
   let floor: Lb = 0;
   let offset: Bytes = FILE_HEADER_SIZE;
@@ -149,13 +150,13 @@ async function* streamBatches(
     const place = { file: source.name, offset };
     const count = await source.read(header);
     if (count < PACK_HEADER_SIZE) {
-      endWithoutEndPack(count, missingEnd, place);
+      endWithoutEndPack(count, options.missingEnd ?? 'refuse', place);
       return;
     }
     const pack = validatePack(header, place, floor);
     offset += PACK_HEADER_SIZE;
     if (pack.isEnd) break;
-    yield await streamPieces(source, pack, offset);
+    yield await streamPieces(source, pack, offset, cache);
     floor = endOfPack(pack, floor);
     offset += pack.totalSize;
   }
@@ -167,6 +168,7 @@ async function streamPieces(
   source: ByteSource,
   pack: SortedPack,
   offset: Bytes,
+  cache: BlobCache,
 ): Promise<DiffIo[]> {
   const data = Buffer.allocUnsafeSlow(pack.totalSize);
   const count = await source.read(data);
@@ -179,6 +181,6 @@ async function streamPieces(
     const { dataOffset, dataSize } = record;
     const stored = data.subarray(dataOffset, dataOffset + dataSize);
     const place = { file: source.name, offset: offset + dataOffset };
-    return pieceOf(record, () => new MemoryBlob(factsOf(record), stored, place));
+    return pieceOf(record, () => new MemoryBlob(factsOf(record), stored, place, cache));
   });
 }

@@ -1,6 +1,8 @@
 import { expect, test } from 'vitest';
 import { WalbError } from '../../src/core/index.ts';
 import {
+  convertToIndexed,
+  convertToSorted,
   type MissingEnd,
   mergeDiffs,
   openDiff,
@@ -12,7 +14,7 @@ import {
 } from '../../src/wdiff/index.ts';
 import { describeGolden, golden } from '../golden/golden.ts';
 import { MemoryFile } from '../support/memory-file.ts';
-import { bytesOf, collect, memoryOf, sha256 } from './support.ts';
+import { bytesOf, collect, logIos, memoryOf, sha256 } from './support.ts';
 
 interface Status {
   readonly exit: number;
@@ -77,6 +79,29 @@ describeGolden('damaged wdiffs: refused where the original refuses them', () => 
     const output = await run(command, file, quirk ? 'accept' : 'refuse');
     const expected = status['output sha256'];
     if (expected !== undefined && !command.includes('merge')) expect(sha256(output)).toBe(expected);
+  });
+
+  test('logs that the original refuses to convert are refused', async () => {
+    const conversions = Object.entries(golden.expected.status).filter(([command]) =>
+      command.startsWith('wlog-to-wdiff'),
+    );
+    expect(conversions.length).toBe(12);
+    for (const [command, { exit }] of conversions) {
+      const file = /bad\/[\w.-]+\.wlog/.exec(command)?.[0] ?? '';
+      const options = {
+        uuid: new Uint8Array(16),
+        compression: { kind: 'none', level: 0 },
+      } as const;
+      const convert = command.includes('-indexed') ? convertToIndexed : convertToSorted;
+      const converted = () => bytesOf(convert(logIos(file), options));
+      if (exit !== 0) {
+        await expect(converted(), command).rejects.toMatchObject({ code: 'corrupt' });
+        continue;
+      }
+      const report = await verifyDiff(new MemoryFile(await converted()));
+      expect(report, command).toMatchObject({ ok: true });
+      expect(report.records, command).toBeGreaterThan(10);
+    }
   });
 
   test('every refusal names file, offset and field', async () => {
