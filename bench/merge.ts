@@ -4,10 +4,8 @@
  */
 import { join } from 'node:path';
 import {
-  BlobCache,
   type CompressionKind,
-  mergeDiffs,
-  openDiff,
+  mergeFiles,
   sortedDiffParts,
   VirtualImage,
   verifyDiff,
@@ -44,9 +42,7 @@ const merge =
   (format: string, kind: CompressionKind, recompress: 'reuse' | 'always' = 'reuse'): Scenario =>
   async (folder) => {
     const handles = open(folder, format);
-    const cache = new BlobCache();
-    const pieces = mergeDiffs(handles.map((handle) => openDiff(handle, { cache }).batches()));
-    const parts = sortedDiffParts(pieces, {
+    const parts = sortedDiffParts(mergeFiles(handles), {
       uuid: new Uint8Array(16),
       compression: { kind, level: 0 },
       packLimit: 'uncompressed',
@@ -66,9 +62,8 @@ async function verify(folder: string): Promise<number> {
 async function scan(folder: string): Promise<number> {
   const base = files.open(join(folder, 'base.img'), 'read');
   const handles = open(folder, 'sorted');
-  const merged = mergeDiffs(handles.map((handle) => openDiff(handle).batches()));
   let bytes = 0;
-  for await (const { data } of virtualScan(base, merged)) bytes += data.length;
+  for await (const { data } of virtualScan(base, mergeFiles(handles))) bytes += data.length;
   return bytes;
 }
 

@@ -14,6 +14,12 @@ import { fieldError, type Place } from './layout.ts';
  */
 export const BLOB_CACHE_BYTES: Bytes = 64 * MIB;
 
+/**
+ * Of a file that was opened without a shared cache: enough for the pieces of a few cut records. Many
+ * files that are open together should share one cache (`mergeFiles` does).
+ */
+export const OWN_CACHE_BYTES: Bytes = 2 * MIB;
+
 /** Least recently used decompressed blobs, shared by all files of one merge or image. */
 export class BlobCache {
   readonly #limit: Bytes;
@@ -26,7 +32,7 @@ export class BlobCache {
     this.#limit = limit;
   }
 
-  /** Bytes kept now; never more than the limit. */
+  /** Bytes kept now; more than the limit only when a single blob is larger. */
   get bytes(): Bytes {
     return this.#bytes;
   }
@@ -39,8 +45,12 @@ export class BlobCache {
     return data;
   }
 
+  /**
+   * Keeps `data` at the cost of the least recently used. A blob beyond the limit is kept alone: cut into
+   * many pieces, it would be decompressed for each of them otherwise.
+   */
   put(blob: DiffBlob, data: Uint8Array): void {
-    if (data.length > this.#limit || this.#entries.has(blob)) return;
+    if (this.#entries.has(blob)) return;
     for (const [oldest, bytes] of this.#entries) {
       if (this.#bytes + data.length <= this.#limit) break;
       this.#entries.delete(oldest);

@@ -1,13 +1,14 @@
 /** Opens a wdiff of either format. */
 import type { FileHandle } from '../core/index.ts';
-import type { BlobCache } from './blob.ts';
+import { BlobCache } from './blob.ts';
 import type { DiffBatch } from './diff-io.ts';
 import { type DiffFileHeader, FILE_HEADER_SIZE, validateFileHeader } from './file-header.ts';
 import { readIndexedFile } from './indexed-reader.ts';
+import { type MergeOptions, mergeDiffs } from './merge.ts';
 import { type MissingEnd, readSortedFile } from './sorted-reader.ts';
 
 export interface OpenDiffOptions {
-  /** Shared by all files of one merge or image; one of its own by default. */
+  /** Shared by all files of one merge or image; a small one of its own by default. */
   readonly cache?: BlobCache;
   readonly missingEnd?: MissingEnd;
 }
@@ -34,4 +35,20 @@ export function readDiffHeader(handle: FileHandle): DiffFileHeader {
   const bytes = new Uint8Array(FILE_HEADER_SIZE);
   const count = handle.read(bytes, 0);
   return validateFileHeader(bytes.subarray(0, count), handle.path);
+}
+
+/**
+ * Merged pieces of files of either format, oldest first, over one shared cache: the way to merge any
+ * number of files in bounded memory. The caller owns and closes the handles. Throws `corrupt`.
+ */
+export function mergeFiles(
+  handles: readonly FileHandle[],
+  options: MergeOptions & OpenDiffOptions = {},
+): AsyncGenerator<DiffBatch> {
+  const { cache = new BlobCache(), missingEnd = 'refuse', maxIoBlocks = 0 } = options;
+  const diffs = handles.map((handle) => openDiff(handle, { cache, missingEnd }));
+  return mergeDiffs(
+    diffs.map((diff) => diff.batches()),
+    { maxIoBlocks },
+  );
 }

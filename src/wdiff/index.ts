@@ -2,9 +2,8 @@
  * Diff files (wdiff): formats, readers, writers, conversion from logs, merge, redo, virtual images.
  *
  * ```ts
- * const diffs = paths.map((path) => openDiff(files.open(path, 'read'), { cache }));
- * const merged = mergeDiffs(diffs.map((diff) => diff.batches()));     // oldest first
- * await redo(merged, image, { discard: 'zero' });                     // ... onto an image
+ * const merged = mergeFiles(paths.map((path) => files.open(path, 'read')));   // oldest first
+ * await redo(merged, image, { discard: 'zero' });                             // onto an image, or
  * await writeParts(out, sortedDiffParts(merged, { uuid, compression, packLimit: 'uncompressed' }));
  * ```
  *
@@ -25,7 +24,13 @@ export {
   logIosOf,
   type SortedConvertOptions,
 } from './convert.ts';
-export { type DiffFile, type OpenDiffOptions, openDiff, readDiffHeader } from './diff-file.ts';
+export {
+  type DiffFile,
+  mergeFiles,
+  type OpenDiffOptions,
+  openDiff,
+  readDiffHeader,
+} from './diff-file.ts';
 export {
   type DataIo,
   type DiffBatch,

@@ -3,7 +3,7 @@
  * log order. The index is read a page at a time, never as a whole.
  */
 import type { Bytes, FileHandle, Lb } from '../core/index.ts';
-import { BlobCache, BlobTable } from './blob.ts';
+import { BlobCache, BlobTable, OWN_CACHE_BYTES } from './blob.ts';
 import type { DiffBatch, DiffIo } from './diff-io.ts';
 import { FILE_HEADER_SIZE } from './file-header.ts';
 import {
@@ -100,7 +100,7 @@ export function* readIndexedFile(
   options: { readonly cache?: BlobCache } = {},
 ): Generator<DiffBatch> {
   const index = new IndexReader(handle);
-  const table = new BlobTable(handle, options.cache ?? new BlobCache());
+  const table = new BlobTable(handle, options.cache ?? new BlobCache(OWN_CACHE_BYTES));
   let floor: Lb = 0;
   for (let number = 0; number < index.pageCount; number++) {
     const records = index.page(number, floor);

@@ -1,7 +1,7 @@
 /** Readers of sorted wdiffs: from a file (data read when asked for) and from a chunk stream. */
 import type { Bytes, FileHandle, Lb } from '../core/index.ts';
 import type { ByteSource } from '../wlog/index.ts';
-import { BlobCache, FileBlob, MemoryBlob } from './blob.ts';
+import { BlobCache, FileBlob, MemoryBlob, OWN_CACHE_BYTES } from './blob.ts';
 import type { DiffBatch, DiffIo } from './diff-io.ts';
 import { type DiffFileHeader, FILE_HEADER_SIZE, validateFileHeader } from './file-header.ts';
 import { fieldError, type Place } from './layout.ts';
@@ -106,7 +106,7 @@ export function* readSortedFile(
   handle: FileHandle,
   options: SortedReadOptions = {},
 ): Generator<DiffBatch> {
-  const cache = options.cache ?? new BlobCache();
+  const cache = options.cache ?? new BlobCache(OWN_CACHE_BYTES);
   for (const placed of sortedPacks(handle, options.missingEnd)) {
     yield piecesOfPack(placed, handle, cache);
   }
@@ -142,7 +142,7 @@ async function* streamBatches(
   source: ByteSource,
   options: SortedReadOptions,
 ): AsyncGenerator<DiffBatch> {
-  const cache = options.cache ?? new BlobCache();
+  const cache = options.cache ?? new BlobCache(OWN_CACHE_BYTES);
   const header = new Uint8Array(PACK_HEADER_SIZE);
   let floor: Lb = 0;
   let offset: Bytes = FILE_HEADER_SIZE;

@@ -11,6 +11,7 @@ import {
   discardIo,
   type LogIo,
   mergeDiffs,
+  mergeFiles,
   openDiff,
   redo,
   sortedDiffParts,
@@ -233,8 +234,8 @@ async function expectVirtual(
   expected: Uint8Array,
 ): Promise<void> {
   const scanned = new Uint8Array(base.length);
-  const merged = mergeDiffs(files.map((file) => openDiff(file).batches()));
   const options = { chunkSize: 7 * LB_SIZE };
+  const merged = mergeFiles(files);
   for await (const { data, offset } of virtualScan(new MemoryFile(base), merged, options)) {
     scanned.set(data, offset);
   }
