@@ -61,12 +61,13 @@ export interface Channel {
   readonly address: string;
   unary<Req, Res>(
     method: Method<Req, Res, 'unary'>,
-    request: Req,
+    // NoInfer: the method alone says what a request is, so that a misspelt enum value is an error.
+    request: NoInfer<Req>,
     options?: CallOptions,
   ): Promise<Res>;
   serverStream<Req, Res>(
     method: Method<Req, Res, 'server-stream'>,
-    request: Req,
+    request: NoInfer<Req>,
     options?: CallOptions,
   ): AsyncIterable<Res>;
   bidi<Out, In>(method: Method<Out, In, 'bidi'>, options?: CallOptions): BidiStream<Out, In>;

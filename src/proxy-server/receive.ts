@@ -96,7 +96,8 @@ async function receiveHello(stream: BidiStream<WlogDown, WlogUp>): Promise<WlogH
 }
 
 /** Refuses while the disk, or the configured limit, has no room for what may come (W4). */
-function requireSpace({ core, config, spoolUsed }: ReceiverHost, hello: WlogHello): void {
+function requireSpace(host: ReceiverHost, hello: WlogHello): void {
+  const { core, config } = host;
   const wanted = hello.maxLogSizePb * hello.pbs + MIB;
   const free = core.env.files.freeBytes(config.baseDirectory);
   if (free < wanted) {
@@ -106,7 +107,7 @@ function requireSpace({ core, config, spoolUsed }: ReceiverHost, hello: WlogHell
       { details: { free, wanted, directory: config.baseDirectory } },
     );
   }
-  const used = spoolUsed();
+  const used = host.spoolUsed();
   if (config.spoolLimit > 0 && used + wanted > config.spoolLimit) {
     throw new WalbError(
       'no-space',

@@ -21,16 +21,19 @@ import {
 import { createRealEnv } from '../core/real-env.ts';
 import { createRealLogger } from '../core/real-logger.ts';
 import {
+  CallLimit,
   type ExecOutput,
   type ExecRequest,
   type GetVersionReply,
   grpcNetwork,
+  HandlerStatistics,
   type HostType,
+  intercept,
+  logCalls,
   PROTOCOL_VERSION,
 } from '../rpc/index.ts';
 import { COMMON_OPTIONS, OptionValues } from './common-options.ts';
 import { type ControlLogic, controlBindings } from './control.ts';
-import { HandlerStatistics } from './handler-stat.ts';
 import { ServerCore } from './server-core.ts';
 import type { CommonSettings } from './status.ts';
 
@@ -117,7 +120,8 @@ async function serve(
     maxForegroundTasks: options.positive('fg'),
     pid: process.pid,
   });
-  const statistics = new HandlerStatistics(env.clock, options.positive('maxconn'));
+  const statistics = new HandlerStatistics(env.clock);
+  const limit = new CallLimit(options.positive('maxconn'));
   const version = versionReply();
   const address = formatHostPort({
     host: options.text('listen') as string,
@@ -133,19 +137,22 @@ async function serve(
     maxBackgroundTasks: options.has('bg') ? options.positive('bg') : 1,
     socketTimeoutSec: options.positive('to'),
     version: version.version,
-    connections: () => statistics.running,
+    connections: () => limit.running,
     memoryBytes: () => process.memoryUsage.rss(),
   });
   const stopSignals = onSignals(core);
   await server.load();
   const control = controlBindings(core, server, {
     version,
-    handlerStat: (reset) => statistics.reply(reset),
+    handlerStat: (reset) => statistics.report(reset),
     exec: { allowed: allowedPrograms(options), spawn: spawnProgram },
   });
   const listener = await env.network.listen(
     address,
-    [...control, ...server.bindings()].map((binding) => statistics.wrap(binding)),
+    intercept(
+      [...control, ...server.bindings()],
+      [logCalls(env), statistics.interceptor, limit.interceptor],
+    ),
   );
   listening = listener.address;
   log.info({ address: listening, base: baseDirectory }, 'listening');

@@ -8,7 +8,6 @@ import {
   type Binding,
   bytesToLb,
   checkVolumeId,
-  equalBytes,
   isVolumeId,
   type Lb,
   MIB,
@@ -178,7 +177,7 @@ export class StorageServer implements ControlLogic {
       if (volume.files.exists()) await volume.files.destroy();
       await volume.attach(devicePath, await this.#devices.open(devicePath));
       const uuid = new Uint8Array(16);
-      volume.restore(INITIAL_RECORDS, uuid);
+      volume.restore({ records: INITIAL_RECORDS, uuid });
       await volume.files.create({ devicePath, state: 'SyncReady', records: INITIAL_RECORDS, uuid });
     } catch (error) {
       await volume.detach();
@@ -217,7 +216,7 @@ export class StorageServer implements ControlLogic {
   }
 
   async stop({ volume, mode }: StopRequest): Promise<Accepted> {
-    return stopStorageVolume(this.core, this.#require(volume, 'stop'), mode);
+    return stopStorageVolume(this, this.#require(volume, 'stop'), mode);
   }
 
   async kick(): Promise<void> {
@@ -241,6 +240,7 @@ export class StorageServer implements ControlLogic {
   async #startTarget(volume: StorageVolume): Promise<void> {
     volume.admit('start target');
     await volume.requireNoOverflow('start target');
+    volume.requireOwnLog();
     using change = volume.machine.begin('start-target');
     await volume.files.setState('Target');
     change.commit();
@@ -260,8 +260,9 @@ export class StorageServer implements ControlLogic {
   async #snapshot(id: string): Promise<bigint> {
     const volume = this.#require(id, 'snapshot');
     volume.admit('snapshot');
-    const { latest } = await volume.lsids();
-    const { gid, lsid } = await volume.takeSnapshot(latest, false);
+    // What the snapshot holds is permanent when its gid is answered, and can be sent at once.
+    await volume.device.flush();
+    const { gid, lsid } = await volume.takeSnapshot();
     volume.log.info({ gid, lsid }, 'snapshot taken');
     if (volume.state === 'Target') this.sendNow(volume);
     return gid;
@@ -326,27 +327,23 @@ export class StorageServer implements ControlLogic {
       await probe.files.destroy();
       return;
     }
-    const stored = probe.files.load();
+    const stored = await probe.files.load();
     const volume = new StorageVolume(this.core, this.config, id, stored.state);
-    volume.restore(stored.records, stored.uuid);
+    volume.restore(stored);
     await volume.attach(stored.devicePath, await this.#devices.open(stored.devicePath));
     this.#volumes.set(id, volume);
     await this.#checkHistory(volume);
     if (volume.state === 'Target' || volume.state === 'Standby') this.monitor(volume);
   }
 
-  /** A crash between the reset of the log and the files that tell of it, or another device. */
+  /** A volume whose log is of another history is not a target any more: its log can not be delivered. */
   async #checkHistory(volume: StorageVolume): Promise<void> {
-    const isNew = volume.records.done.gid === INITIAL_RECORDS.done.gid;
-    if (isNew || equalBytes(volume.uuid, volume.info.uuid)) return;
-    const error = new WalbError(
-      'conflict',
-      `the log of ${volume.devicePath} belongs to another history than volume ${volume.id}: run stop and reset if it is Target, then hash_backup(storage, '${volume.id}')`,
-      { details: { volume: volume.id } },
-    );
-    volume.failed(error);
-    volume.log.error({ err: error }, 'foreign log');
-    if (volume.state === 'Target') {
+    try {
+      volume.requireOwnLog();
+    } catch (error) {
+      volume.failed(error);
+      volume.log.error({ err: error }, 'foreign log');
+      if (volume.state !== 'Target') return;
       await volume.files.setState('Stopped');
       volume.machine.force('Stopped');
     }
