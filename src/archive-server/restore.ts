@@ -9,7 +9,7 @@
 import { type FileHandle, type Gid, type Millis, WalbError } from '../core/index.ts';
 import { type Accepted, TaskKind } from '../rpc/index.ts';
 import type { TaskHandle } from '../server/task-log.ts';
-import { type Diff, mergeDiffs, openDiff, planRestore, redo } from '../wdiff/index.ts';
+import { type Diff, mergeFiles, planRestore, redo } from '../wdiff/index.ts';
 import type { ArchiveConfig } from './config.ts';
 import type { ArchiveVolume } from './volume.ts';
 
@@ -69,7 +69,7 @@ async function writePass(
   let lastYield: Millis = clock.monotonic();
   try {
     for (const diff of diffs) handles.push(volume.catalogue.open(diff));
-    const merged = mergeDiffs(handles.map((handle) => openDiff(handle).batches()));
+    const merged = mergeFiles(handles);
     const report = await redo(merged, image, {
       discard: config.discard,
       signal: volume.forceSignal,

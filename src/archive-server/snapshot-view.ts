@@ -5,7 +5,7 @@
  * Source: semantics.md D.4.
  */
 import { type FileHandle, type Gid, hasCode, type WalbError } from '../core/index.ts';
-import { type DiffStream, mergeDiffs, openDiff, planScan } from '../wdiff/index.ts';
+import { type DiffStream, mergeFiles, planScan } from '../wdiff/index.ts';
 import type { ArchiveVolume } from './volume.ts';
 
 /** Diffs that vanish while they are opened were merged or applied: the list is made anew so often. */
@@ -58,7 +58,7 @@ function tryOpen(volume: ArchiveVolume, gid: Gid, options: ViewOptions): Snapsho
       base,
       diffs,
       timestamp: plan.result.timestamp,
-      merged: () => mergeDiffs(diffs.map((handle) => openDiff(handle).batches())),
+      merged: () => mergeFiles(diffs),
       [Symbol.dispose]: () => owned.dispose(),
     };
   } finally {

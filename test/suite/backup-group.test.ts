@@ -27,7 +27,7 @@ async function until(
     const events = channel.serverStream(
       ControlRpc.watch,
       { volumes: [VOLUME] },
-      { signal: abort.signal, timeout: 8_000 },
+      { signal: abort.signal, timeout: 20_000 },
     );
     for await (const { event } of events) {
       if (event?.$case !== 'volume') continue;
