@@ -36,12 +36,13 @@ import {
   snapshotFromMessage,
   TaskKind,
 } from '../rpc/index.ts';
+import { expectMessage } from '../server/expect-message.ts';
 import type { ServerCore } from '../server/server-core.ts';
 import type { TaskHandle } from '../server/task-log.ts';
-import type { CompressOption } from '../wdiff/index.ts';
 import type { StorageConfig } from './config.ts';
 import { scanDifferences } from './hash-scan.ts';
 import { scanImage } from './image-scan.ts';
+import type { Scan } from './scan.ts';
 import { ScanThrottle } from './scan-throttle.ts';
 import type { StorageVolume } from './volume.ts';
 
@@ -59,17 +60,6 @@ export interface BackupHost {
   monitor(volume: StorageVolume): void;
   /** Sends log now. */
   sendNow(volume: StorageVolume): void;
-}
-
-export interface Scan {
-  readonly volume: StorageVolume;
-  readonly bulkLb: Lb;
-  readonly compression: CompressOption;
-  readonly throttle: ScanThrottle;
-  readonly signal: AbortSignal;
-  readonly task: TaskHandle;
-  /** Seed of the hashes. */
-  readonly timestamp: number;
 }
 
 type FullStream = BidiStream<FullSyncUp, FullSyncDown>;
@@ -186,23 +176,23 @@ async function openFull(
   work: ScanWork,
 ): Promise<Run> {
   await stream.send({ message: { $case: 'hello', value: hello } });
-  await expect(stream, 'accept');
+  await expectMessage(stream, 'accept');
   return async (task) => {
     const gidB = 0n;
     await beginHistory(host, work.volume, gidB);
     await stream.send({ message: { $case: 'start', value: { uuid: work.volume.uuid, gidB } } });
-    const { startLb } = await expect(stream, 'started');
+    const { startLb } = await expectMessage(stream, 'started');
     host.monitor(work.volume);
     const scan = { ...work, throttle: throttleOf(host), task };
     for await (const chunk of scanImage(scan, startLb)) {
       await stream.send({ message: { $case: 'chunk', value: chunk } });
     }
     await stream.send({ message: { $case: 'scanEnd', value: {} } });
-    await expect(stream, 'scanSynced');
+    await expectMessage(stream, 'scanSynced');
     task.gid = await endHistory(host, work.volume);
     const end = { gidB, gidE: task.gid };
     await stream.send({ message: { $case: 'end', value: end } });
-    await expect(stream, 'ack');
+    await expectMessage(stream, 'ack');
     await stream.end();
   };
 }
@@ -214,17 +204,17 @@ async function openHash(
   work: ScanWork,
 ): Promise<Run> {
   await stream.send({ message: { $case: 'hello', value: hello } });
-  const { latest } = await expect(stream, 'accept');
+  const { latest } = await expectMessage(stream, 'accept');
   return async (task) => {
     const gidB = snapshotFromMessage(latest, 'latest snapshot').e + 1n;
     await beginHistory(host, work.volume, gidB);
     await stream.send({ message: { $case: 'start', value: { uuid: work.volume.uuid, gidB } } });
-    await expect(stream, 'started');
+    await expectMessage(stream, 'started');
     host.monitor(work.volume);
     await scanDifferences({ ...work, throttle: throttleOf(host), task }, stream);
     task.gid = await endHistory(host, work.volume);
     await stream.send({ message: { $case: 'end', value: { gidB, gidE: task.gid } } });
-    await expect(stream, 'ack');
+    await expectMessage(stream, 'ack');
     await stream.end();
   };
 }
@@ -238,28 +228,11 @@ async function beginHistory(host: BackupHost, volume: StorageVolume, gidB: Gid):
 
 /** The snapshot that ends the backup; explicit, so that no merge swallows it. */
 async function endHistory(host: BackupHost, volume: StorageVolume): Promise<Gid> {
-  const { latest } = await volume.lsids();
-  const { gid } = await volume.takeSnapshot(latest, false);
+  const { gid } = await volume.takeSnapshot();
   host.sendNow(volume);
   return gid;
 }
 
 function throttleOf(host: BackupHost): ScanThrottle {
   return new ScanThrottle(host.core.clock, () => host.scanLimit());
-}
-
-type MessageOf<Down> = Down extends { message?: infer M | undefined } ? NonNullable<M> : never;
-type ValueOf<M, Case> = M extends { $case: Case; value: infer V } ? V : never;
-
-/** The next message, which must be of this kind. */
-async function expect<Down extends { message?: unknown }, Case extends string>(
-  stream: { receive(): Promise<Down | undefined> },
-  wanted: Case,
-): Promise<ValueOf<MessageOf<Down>, Case>> {
-  const message = (await stream.receive())?.message as
-    | { $case: string; value: unknown }
-    | undefined;
-  if (message?.$case === wanted) return message.value as ValueOf<MessageOf<Down>, Case>;
-  const found = message === undefined ? 'the end of the stream' : message.$case;
-  throw new WalbError('unavailable', `the archive sent ${found} in place of ${wanted}`);
 }

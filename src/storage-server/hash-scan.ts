@@ -16,7 +16,7 @@ import { isAllZero, murmur3x64_128 } from '../kernels/index.ts';
 import type { HashChunk, HashSyncDown, HashSyncUp } from '../rpc/index.ts';
 import { toChunks } from '../server/byte-chunks.ts';
 import { blobOfData, type DiffIo, FILE_HEADER_SIZE, SortedDiffEncoder } from '../wdiff/index.ts';
-import type { Scan } from './backup.ts';
+import type { Scan } from './scan.ts';
 
 const HASH_BYTES = 16;
 export async function scanDifferences(

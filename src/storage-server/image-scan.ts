@@ -8,7 +8,7 @@ import { type Bytes, type Lb, lbToBytes, throwIfAborted } from '../core/index.ts
 import { checksum, isAllZero } from '../kernels/index.ts';
 import { CHUNK_SIZE, CompressionKind, type ImageBulk, type ImageChunk } from '../rpc/index.ts';
 import { compress } from '../wdiff/index.ts';
-import type { Scan } from './backup.ts';
+import type { Scan } from './scan.ts';
 
 /** Bulks of zeros cost nothing on the wire; a chunk of them must still come now and then. */
 const MAX_BULKS_PER_CHUNK = 1024;

@@ -82,15 +82,26 @@ export function dropDelivered({ done, queue }: Records): Records {
   return kept.length === queue.length ? { done, queue } : { done, queue: kept };
 }
 
-/** Whether an implicit snapshot has to be taken before something can be sent. */
+/** Whether an implicit snapshot has to be taken at `permanent` before something can be sent. */
 export function needsSnapshot(
   records: Records,
-  latest: Lsid,
+  permanent: Lsid,
   now: UnixSeconds,
   interval: number,
 ): boolean {
   const newest = records.queue.at(-1);
-  return newest === undefined || (newest.lsid < latest && newest.timestamp + interval <= now);
+  if (newest === undefined) return records.done.lsid < permanent;
+  return newest.lsid < permanent && newest.timestamp + interval <= now;
+}
+
+/**
+ * A part of a range that may have been delivered although its acknowledgement was lost. Its diff has the
+ * gid after `begin.gid`, and there must never be two diffs of that name with different content: until
+ * `done` has moved on, what is sent from `begin` is cut at the same place, whatever `-wl` is meanwhile.
+ */
+export interface PartSent {
+  readonly begin: Pick<LsidGid, 'lsid' | 'gid'>;
+  readonly end: Lsid;
 }
 
 /** One transfer: log from `begin` to `limit`, on the way to the snapshot `target`. */
@@ -103,11 +114,18 @@ export interface SendPlan {
 
 /**
  * What to send now; undefined while the log up to the limit is not permanent yet. `records` must have
- * a non-empty queue without delivered records.
+ * a non-empty queue without delivered records. A part that was sent from the same place before is sent
+ * again as it was.
  */
-export function planSend(records: Records, permanent: Lsid, maxPb: Pb): SendPlan | undefined {
+export function planSend(
+  records: Records,
+  permanent: Lsid,
+  maxPb: Pb,
+  partSent?: PartSent,
+): SendPlan | undefined {
   const { done: begin, queue } = records;
-  const reach = begin.lsid + BigInt(maxPb);
+  const isRepeated = partSent?.begin.lsid === begin.lsid && partSent.begin.gid === begin.gid;
+  const reach = isRepeated ? partSent.end : begin.lsid + BigInt(maxPb);
   let index = 0;
   for (;;) {
     const next = queue[index + 1];

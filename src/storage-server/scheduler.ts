@@ -47,9 +47,12 @@ export class Scheduler {
     if (volume === undefined || volume.stop.isStopping) return;
     if (STARTING_STATES.includes(volume.state)) return this.queue.push(id, BUSY_RETRY_MS);
     if (!FOLLOWED_STATES.includes(volume.state)) return;
-    if (volume.actions.total > 0) return this.queue.push(id, BUSY_RETRY_MS);
     try {
       if (await volume.checkOverflow()) return await this.#overflowed(volume);
+      // Asked again right before the action begins: a stop may have come while the device was asked.
+      if (volume.refusal(volume.state === 'Standby' ? 'WlogRemove' : 'WlogSend') !== undefined) {
+        return this.queue.push(id, BUSY_RETRY_MS);
+      }
       await (volume.state === 'Standby' ? this.#removeLog(volume) : this.#sendLog(volume));
       volume.retryDelay = undefined;
       volume.succeeded();

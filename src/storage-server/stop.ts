@@ -10,12 +10,14 @@ import type { ServerCore } from '../server/server-core.ts';
 import { STOP_TIMEOUT_MS, untilWithin } from '../server/wait.ts';
 import type { StorageVolume } from './volume.ts';
 
+export interface StopHost {
+  readonly core: ServerCore;
+  /** Looks at the log of the volume now. */
+  sendNow(volume: StorageVolume): void;
+}
+
 /** Checks and starts the stop; the work goes on after the reply. */
-export function stopStorageVolume(
-  core: ServerCore,
-  volume: StorageVolume,
-  mode: StopMode,
-): Accepted {
+export function stopStorageVolume(host: StopHost, volume: StorageVolume, mode: StopMode): Accepted {
   if (mode !== StopMode.GRACEFUL && mode !== StopMode.FORCE) {
     throw new WalbError(
       'invalid-argument',
@@ -27,7 +29,9 @@ export function stopStorageVolume(
   return volume.tasks.start(TaskKind.STOP, async () => {
     using _stop = stop;
     const isQuiet = (): boolean => volume.machine.isSteady && volume.actions.total === 0;
-    if (!(await untilWithin(core.clock, volume.changed, isQuiet, STOP_TIMEOUT_MS))) {
+    if (!(await untilWithin(host.core.clock, volume.changed, isQuiet, STOP_TIMEOUT_MS))) {
+      // What was due while the volume was stopping has been dropped.
+      host.sendNow(volume);
       throw new WalbError(
         'timeout',
         `volume ${volume.id} was not stopped: after ${STOP_TIMEOUT_MS / 1000} s it is still ${volume.state} and runs ${volume.actions.running().join(', ') || 'nothing'}; stop it by force`,

@@ -5,10 +5,11 @@
  *   state  SyncReady, Stopped, Target or Standby
  *   done   record up to which everything was delivered
  *   queue  snapshots taken since, oldest first
+ *   part   where the part of a range ends that was sent last (records.ts PartSent); may be missing
  *   uuid   of the log history, 32 hex digits
  *
- * `done` and `queue` are JSON a person can read; gids and lsids are decimal strings there. Each is
- * replaced as a whole, durably, so that a crash leaves the old or the new one.
+ * `done`, `queue` and `part` are JSON a person can read; gids and lsids are decimal strings there. Each
+ * is replaced as a whole, durably, so that a crash leaves the old or the new one.
  *
  * Source: semantics.md B.1.
  */
@@ -19,7 +20,7 @@ import {
   writeFileDurably,
 } from '../core/durable.ts';
 import { corrupt, type Env, formatUuid, parseU64, parseUuid, WalbError } from '../core/index.ts';
-import type { LsidGid, Records } from './records.ts';
+import type { LsidGid, PartSent, Records } from './records.ts';
 import { STORAGE_STEADY_STATES, type StorageSteadyState } from './states.ts';
 
 type PersistentState = Exclude<StorageSteadyState, 'Clear'>;
@@ -29,6 +30,7 @@ export interface StoredVolume {
   readonly state: PersistentState;
   readonly records: Records;
   readonly uuid: Uint8Array;
+  readonly partSent?: PartSent;
 }
 
 export class VolumeFiles {
@@ -58,15 +60,22 @@ export class VolumeFiles {
     return this.#env.files.info(`${this.directory}/state`) !== undefined;
   }
 
-  /** Throws `corrupt` naming the file that can not be used. */
-  load(): StoredVolume {
+  /**
+   * Throws `corrupt` naming the file that can not be used. What it gives is durable: the process before
+   * this one may have been killed between a rename and its directory sync, and log must not be freed
+   * for a `done` that a power cut takes back.
+   */
+  async load(): Promise<StoredVolume> {
+    await this.#env.files.syncDirectory(this.directory);
     const state = this.#read('state');
     if (!isPersistent(state)) throw this.#bad('state', `'${state}' is not a state that is kept`);
+    const partSent = this.#partSent();
     return {
       devicePath: this.#read('path'),
       state,
       records: { done: this.#record('done'), queue: this.#records('queue') },
       uuid: this.#parse('uuid', parseUuid),
+      ...(partSent === undefined ? {} : { partSent }),
     };
   }
 
@@ -107,6 +116,12 @@ export class VolumeFiles {
     );
   }
 
+  /** Before the end of a part is told to a proxy. A stale one does no harm: it only cuts elsewhere. */
+  async setPartSent({ begin, end }: PartSent): Promise<void> {
+    const fields = { lsid: `${begin.lsid}`, gid: `${begin.gid}`, end: `${end}` };
+    await this.#write('part', JSON.stringify(fields));
+  }
+
   /** `state` first: from then on a crash leaves an incomplete volume, which is removed at start. */
   async destroy(): Promise<void> {
     const { files } = this.#env;
@@ -133,6 +148,15 @@ export class VolumeFiles {
     } catch (error) {
       throw this.#bad(name, WalbError.from(error).message);
     }
+  }
+
+  #partSent(): PartSent | undefined {
+    if (this.#env.files.info(`${this.directory}/part`) === undefined) return undefined;
+    return this.#parse('part', (text) => {
+      const { lsid, gid, end } = JSON.parse(text) as Record<string, unknown>;
+      const begin = { lsid: parseU64(String(lsid), 'lsid'), gid: parseU64(String(gid), 'gid') };
+      return { begin, end: parseU64(String(end), 'end') };
+    });
   }
 
   #record(name: string): LsidGid {

@@ -5,6 +5,7 @@
  */
 import {
   type CancelTimer,
+  equalBytes,
   type Gid,
   type Lsid,
   Mutex,
@@ -21,6 +22,7 @@ import {
   dropDelivered,
   INITIAL_RECORDS,
   type LsidGid,
+  type PartSent,
   type Records,
   resetRecords,
   takeSnapshot,
@@ -32,7 +34,7 @@ import {
   type StorageTrigger,
   storageModel,
 } from './states.ts';
-import { VolumeFiles } from './volume-files.ts';
+import { type StoredVolume, VolumeFiles } from './volume-files.ts';
 
 export class StorageVolume extends ServerVolume<
   StorageState,
@@ -53,6 +55,9 @@ export class StorageVolume extends ServerVolume<
   #info: DeviceInfo | undefined;
   #records: Records = INITIAL_RECORDS;
   #uuid: Uint8Array = new Uint8Array(16);
+  #partSent: PartSent | undefined;
+  /** Aborts when the log is reset: what was read of the old one must not be delivered any more. */
+  #history = new AbortController();
   #devicePath = '';
   #isOverflow = false;
   #unwatch: CancelTimer | undefined;
@@ -125,6 +130,11 @@ export class StorageVolume extends ServerVolume<
     return AbortSignal.any([this.stop.forceSignal, this.#core.forced]);
   }
 
+  /** As `forceSignal`, and when the log is reset. */
+  get sendSignal(): AbortSignal {
+    return AbortSignal.any([this.stop.forceSignal, this.#core.forced, this.#history.signal]);
+  }
+
   // ---- records
 
   get records(): Records {
@@ -135,16 +145,51 @@ export class StorageVolume extends ServerVolume<
     return this.#uuid;
   }
 
-  /** Takes over what was stored; at start-up. */
-  restore(records: Records, uuid: Uint8Array): void {
-    this.#records = records;
-    this.#uuid = uuid;
+  get partSent(): PartSent | undefined {
+    return this.#partSent;
   }
 
-  /** A durable snapshot at `lsid`. Throws `overflow`, `conflict`. */
-  async takeSnapshot(lsid: Lsid, isMergeable: boolean): Promise<LsidGid> {
+  /** Takes over what was stored; at start-up. */
+  restore({ records, uuid, partSent }: Omit<StoredVolume, 'devicePath' | 'state'>): void {
+    this.#records = records;
+    this.#uuid = uuid;
+    this.#partSent = partSent;
+  }
+
+  /**
+   * Throws `conflict` when the log is not the one the records tell of: a crash came between the reset
+   * of the log and the files that tell of it, or the device was formatted.
+   */
+  requireOwnLog(): void {
+    const isNew = this.#records.done.gid === INITIAL_RECORDS.done.gid;
+    if (isNew || equalBytes(this.#uuid, this.info.uuid)) return;
+    throw new WalbError(
+      'conflict',
+      `the log of ${this.devicePath} belongs to another history than volume ${this.id}: stop and reset it where it is Target or Stopped, then run hash_backup(storage, '${this.id}')`,
+      { details: { volume: this.id, device: this.devicePath } },
+    );
+  }
+
+  /** A durable snapshot of everything written before the call. Throws `overflow`, `conflict`. */
+  async takeSnapshot(): Promise<LsidGid> {
     await this.requireNoOverflow('snapshot');
+    this.requireOwnLog();
     using _lock = await this.#recordsLock.lock();
+    const { latest } = await this.lsids();
+    // Before the record: a power cut could otherwise take log that a snapshot is said to end with, and
+    // that lsid would come to lie in the middle of other log.
+    await this.device.flush();
+    return await this.#record(latest, false);
+  }
+
+  /** An implicit snapshot, which merges may swallow; of permanent log, so that it can be sent now. */
+  async takeImplicitSnapshot(): Promise<LsidGid> {
+    using _lock = await this.#recordsLock.lock();
+    const { permanent } = await this.lsids();
+    return await this.#record(permanent, true);
+  }
+
+  async #record(lsid: Lsid, isMergeable: boolean): Promise<LsidGid> {
     const at = { lsid, isMergeable, now: this.now() };
     const { records, taken } = takeSnapshot(this.#records, at, this.maxPb);
     await this.files.setQueue(records.queue);
@@ -153,9 +198,23 @@ export class StorageVolume extends ServerVolume<
     return taken;
   }
 
-  /** Everything up to `done` has been delivered: remembered durably before log is freed. */
-  async delivered(done: LsidGid): Promise<void> {
+  /** Remembers durably where a part ends, before a proxy learns of it. */
+  async willSendPart(part: PartSent): Promise<void> {
+    await this.files.setPartSent(part);
+    this.#partSent = part;
+  }
+
+  /**
+   * Everything from `begin` up to `done` has been delivered: remembered durably before log is freed.
+   * Throws `conflict` when `begin` is not where delivery stood: the log was reset meanwhile.
+   */
+  async delivered(begin: LsidGid, done: LsidGid): Promise<void> {
     using _lock = await this.#recordsLock.lock();
+    if (this.#records.done !== begin) {
+      throw new WalbError('conflict', `the log of volume ${this.id} was reset while it was sent`, {
+        details: { volume: this.id, lsid: begin.lsid, gid: begin.gid },
+      });
+    }
     const records = dropDelivered({ done, queue: this.#records.queue });
     await this.files.setDelivered(records);
     this.#records = records;
@@ -166,7 +225,7 @@ export class StorageVolume extends ServerVolume<
   async dropDelivered(): Promise<void> {
     using _lock = await this.#recordsLock.lock();
     const records = dropDelivered(this.#records);
-    if (records === this.#records || records.queue === this.#records.queue) return;
+    if (records.queue === this.#records.queue) return;
     await this.files.setQueue(records.queue);
     this.#records = records;
   }
@@ -177,11 +236,14 @@ export class StorageVolume extends ServerVolume<
    */
   async resetLog(gid: Gid): Promise<void> {
     using _lock = await this.#recordsLock.lock();
+    this.#history.abort(new WalbError('cancelled', `the log of volume ${this.id} is reset`));
+    this.#history = new AbortController();
     this.#info = await this.device.resetLog();
-    this.#uuid = this.#info.uuid;
     this.#records = resetRecords(gid, this.now());
     await this.files.setRecords(this.#records);
-    await this.files.setUuid(this.#uuid);
+    // Last, in memory too: with the old uuid every use of the log is refused.
+    await this.files.setUuid(this.#info.uuid);
+    this.#uuid = this.#info.uuid;
     this.#isOverflow = false;
     this.changed.notify();
   }

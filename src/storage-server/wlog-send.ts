@@ -12,7 +12,6 @@ import {
   type BidiStream,
   type Bytes,
   type Lsid,
-  MIB,
   type Millis,
   throwIfAborted,
   WalbError,
@@ -54,15 +53,18 @@ export interface SenderHost {
 
 /** Throws what kept the log from being delivered; the scheduler retries with backoff. */
 export async function sendLog(host: SenderHost, volume: StorageVolume): Promise<SendResult> {
+  volume.requireOwnLog();
+  const signal = volume.sendSignal;
+  await volume.dropDelivered();
   const lsids = await volume.lsids();
   await freeDelivered(volume, lsids);
-  const { done } = volume.records;
-  if (done.lsid >= lsids.permanent && volume.records.queue.length === 0) {
-    return done.lsid < lsids.latest ? waitForLog(host.config, lsids) : { next: 'idle' };
+  const { done, queue } = volume.records;
+  if (done.lsid >= lsids.permanent && queue.length === 0) {
+    return done.lsid < lsids.latest ? waitForLog(host.config, volume, lsids) : { next: 'idle' };
   }
   const plan = await chooseRange(host.config, volume, lsids);
-  if (plan === undefined) return waitForLog(host.config, lsids);
-  await deliver(host, volume, plan);
+  if (plan === undefined) return waitForLog(host.config, volume, lsids);
+  await deliver(host, volume, plan, signal);
   return { next: 'now' };
 }
 
@@ -76,18 +78,21 @@ async function freeDelivered(volume: StorageVolume, lsids: Lsids): Promise<void>
 async function chooseRange(
   config: StorageConfig,
   volume: StorageVolume,
-  lsids: Lsids,
+  { permanent }: Lsids,
 ): Promise<SendPlan | undefined> {
-  await volume.dropDelivered();
-  if (needsSnapshot(volume.records, lsids.latest, volume.now(), config.snapshotInterval)) {
-    await volume.takeSnapshot(lsids.latest, true);
+  if (needsSnapshot(volume.records, permanent, volume.now(), config.snapshotInterval)) {
+    await volume.takeImplicitSnapshot();
   }
-  return planSend(volume.records, lsids.permanent, volume.maxPb);
+  return planSend(volume.records, permanent, volume.maxPb, volume.partSent);
 }
 
 /** The more log is on its way to the disk, the sooner it is looked at again. */
-function waitForLog(config: StorageConfig, lsids: Lsids): SendResult {
-  const waiting = Number(lsids.latest - lsids.permanent) * (MIB / 2048);
+export function waitForLog(
+  config: Pick<StorageConfig, 'maxWlogSend'>,
+  { info }: Pick<StorageVolume, 'info'>,
+  { latest, permanent }: Pick<Lsids, 'latest' | 'permanent'>,
+): SendResult {
+  const waiting = Number(latest - permanent) * info.pbs;
   const full = config.maxWlogSend;
   if (2 * waiting >= full) return { next: 'later', delay: MIN_WAIT_MS };
   if (10 * waiting <= full) return { next: 'later', delay: MAX_WAIT_MS };
@@ -96,11 +101,16 @@ function waitForLog(config: StorageConfig, lsids: Lsids): SendResult {
 }
 
 /** Tries the available proxies in order; the first that accepts gets the log. */
-async function deliver(host: SenderHost, volume: StorageVolume, plan: SendPlan): Promise<void> {
+async function deliver(
+  host: SenderHost,
+  volume: StorageVolume,
+  plan: SendPlan,
+  signal: AbortSignal,
+): Promise<void> {
   const refusals: string[] = [];
   for (const address of host.proxies.available()) {
-    throwIfAborted(volume.forceSignal, 'wlog transfer');
-    const sent = await sendTo(host, volume, plan, address, refusals);
+    throwIfAborted(signal, 'wlog transfer');
+    const sent = await sendTo(host, volume, plan, signal, address, refusals);
     if (sent) return;
   }
   const why = refusals.length === 0 ? 'none answers its heartbeat' : refusals.join('; ');
@@ -114,13 +124,14 @@ async function sendTo(
   host: SenderHost,
   volume: StorageVolume,
   plan: SendPlan,
+  giveUp: AbortSignal,
   address: string,
   refusals: string[],
 ): Promise<boolean> {
   const { core } = host;
   const channel = core.env.network.connect(address, { clientId: core.identity.nodeId });
   const abort = new AbortController();
-  const signal = AbortSignal.any([volume.forceSignal, abort.signal]);
+  const signal = AbortSignal.any([giveUp, abort.signal]);
   const cancelTimer = core.clock.after(ACCEPT_TIMEOUT_MS, () =>
     abort.abort(new WalbError('timeout', `proxy ${address} did not answer`)),
   );
@@ -130,13 +141,13 @@ async function sendTo(
     await openTransfer(volume, plan, stream);
     isAccepted = true;
     cancelTimer();
-    await transfer(volume, plan, stream, address);
+    await transfer(volume, plan, stream, signal, address);
     host.proxies.transferred(address);
     volume.lastProxy = address;
     return true;
   } catch (thrown) {
     const error = WalbError.from(thrown);
-    throwIfAborted(volume.forceSignal, 'wlog transfer');
+    throwIfAborted(giveUp, 'wlog transfer');
     // Damaged log is the same at every proxy, and a transfer that broke off is tried again from the top.
     if (isAccepted) throw error;
     volume.log.warn({ peer: address, err: error }, 'proxy did not take the log');
@@ -177,11 +188,15 @@ async function transfer(
   volume: StorageVolume,
   plan: SendPlan,
   stream: BidiStream<WlogUp, WlogDown>,
+  signal: AbortSignal,
   address: string,
 ): Promise<void> {
-  const total = Number(plan.limit - plan.begin.lsid) * volume.info.pbs;
+  const { begin, target } = plan;
+  const total = Number(plan.limit - begin.lsid) * volume.info.pbs;
   using progress = volume.tasks.track(TaskKind.WLOG_SEND, { inBytes: true, total, peer: address });
-  const end = await sendPacks(volume, plan, stream, progress);
+  const end = await sendPacks(volume, plan, stream, signal, progress);
+  // From the end message on a proxy may have the diff, whether its acknowledgement arrives or not.
+  if (end !== target.lsid) await volume.willSendPart({ begin, end });
   const { diff, done } = planDone(plan, end);
   await stream.send({
     message: { $case: 'end', value: { diff: diffToMessage(diff), endLsid: end } },
@@ -191,7 +206,7 @@ async function transfer(
   if (answer?.$case !== 'ack') {
     throw new WalbError('unavailable', `proxy ${address} closed the stream without acknowledging`);
   }
-  await volume.delivered(done);
+  await volume.delivered(begin, done);
   volume.log.info(
     { peer: address, gid: done.gid, lsid: end, diff: formatSpan(diff), bytes: total },
     'log delivered',
@@ -203,6 +218,7 @@ async function sendPacks(
   volume: StorageVolume,
   { begin, limit }: SendPlan,
   stream: BidiStream<WlogUp, WlogDown>,
+  signal: AbortSignal,
   progress: ProgressHandle,
 ): Promise<Lsid> {
   const batch = new PackBatch(async (pieces) => {
@@ -212,7 +228,7 @@ async function sendPacks(
   const { pbs } = volume.info;
   let lsid = begin.lsid;
   if (lsid < limit) {
-    for await (const pack of volume.device.readLog(lsid, volume.forceSignal)) {
+    for await (const pack of volume.device.readLog(lsid, signal)) {
       const next = pack.lsid + 1n + BigInt(pack.data.length / pbs);
       if (next > limit) {
         if (lsid === begin.lsid) throw packTooLong(volume, pack, limit);
