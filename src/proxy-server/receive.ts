@@ -28,6 +28,7 @@ import {
   type WlogUp,
 } from '../rpc/index.ts';
 import { chunkSize } from '../server/byte-chunks.ts';
+import { cancelWhen } from '../server/cancel-when.ts';
 import type { ServerCore } from '../server/server-core.ts';
 import type { ProgressHandle } from '../server/task-log.ts';
 import { convertToIndexed, type Diff, isCleanDiff, logIosOf, writeChunks } from '../wdiff/index.ts';
@@ -60,6 +61,8 @@ export async function receiveWlog(
   using change = volume.machine.begin('wlog-recv');
   await stream.send({ message: { $case: 'accept', value: host.core.identity } });
 
+  // A storage that says nothing more must not hold up a stop by force.
+  using _cancelled = cancelWhen(volume.forceSignal, stream, 'wlog transfer');
   using progress = volume.tasks.track(TaskKind.WLOG_RECEIVE, {
     inBytes: true,
     total: hello.maxLogSizePb * hello.pbs,
@@ -71,7 +74,6 @@ export async function receiveWlog(
     volume.failed(error, context.clientId);
     throw error;
   }
-  if (hello.sizeLb > volume.spool.sizeLb) await volume.spool.setSize(hello.sizeLb);
   volume.lastReceived = volume.now();
   volume.lastStorage = context.clientId;
   volume.succeeded();
@@ -132,6 +134,8 @@ async function convertAndPublish(
     discardTemporary(core.env.files, handle);
     throw error;
   }
+  // First: a diff must never be offered with a size that does not hold all its blocks.
+  if (hello.sizeLb > volume.spool.sizeLb) await volume.spool.setSize(hello.sizeLb);
   await volume.spool.publish(handle, diff);
 }
 

@@ -259,10 +259,9 @@ async function streamDiff(
   const total = offer.parts.reduce<Bytes>((sum, { diff }) => sum + diff.dataSize, 0);
   using progress = volume.tasks.track(TaskKind.WDIFF_SEND, { inBytes: true, total, peer: archive });
   const merged = mergeDiffs(offer.files.map((file) => file.batches()));
-  const { kind, level } = info.compression;
   const parts = sortedDiffParts(merged, {
     uuid: offer.uuid,
-    compression: { kind, level },
+    compression: info.compression,
     packLimit: 'uncompressed',
   });
   for await (const chunk of toChunks(withoutFileHeader(parts))) {

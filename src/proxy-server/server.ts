@@ -72,7 +72,12 @@ export class ProxyServer implements ControlLogic {
     for (const name of files.list(this.config.baseDirectory)) {
       if (!isVolumeId(name) || !this.#isVolumeDirectory(name)) continue;
       const volume = new ProxyVolume(this.core, this.config, name, 'Stopped');
-      volume.spool.load();
+      if (!volume.spool.isComplete()) {
+        this.core.log.warn({ volume: name }, 'removing what an interrupted add or clear left');
+        await volume.spool.destroy();
+        continue;
+      }
+      await volume.spool.load();
       this.#volumes.set(name, volume);
     }
     if (this.config.startStopped) return;
@@ -145,7 +150,7 @@ export class ProxyServer implements ControlLogic {
   }
 
   pushSends(volume: ProxyVolume): void {
-    volume.clearSendErrors();
+    volume.forgetFailures();
     for (const archive of volume.spool.archives()) this.#sends.force(sendKey(volume.id, archive));
   }
 
@@ -229,7 +234,7 @@ export class ProxyServer implements ControlLogic {
     volume.admit('kick');
     if (archive === '') return this.pushSends(volume);
     this.#archiveOf({ volume: id, archive });
-    volume.clearSendErrors(archive);
+    volume.forgetFailures(archive);
     this.#sends.force(sendKey(id, archive));
   }
 
@@ -258,11 +263,15 @@ export class ProxyServer implements ControlLogic {
       );
     }
     using change = volume.machine.begin('archive-info-add');
-    if (change.from === 'Clear') {
-      await volume.spool.create();
-      this.#volumes.set(id, volume);
+    // Known from now on, so that a second one meets the temporary state.
+    this.#volumes.set(id, volume);
+    try {
+      if (change.from === 'Clear') await volume.spool.create();
+      await volume.spool.setArchive(name, wanted);
+    } catch (error) {
+      if (change.from === 'Clear') this.#forget(volume);
+      throw error;
     }
-    await volume.spool.setArchive(name, wanted);
     change.commit();
     volume.touch('archiveInfo');
     return {};

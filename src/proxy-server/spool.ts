@@ -23,7 +23,14 @@ import {
   removeDurably,
   writeFileDurably,
 } from '../core/durable.ts';
-import { type Bytes, corrupt, type Env, type FileHandle, hasCode, type Lb } from '../core/index.ts';
+import {
+  type Bytes,
+  corrupt,
+  type Env,
+  type FileHandle,
+  type Lb,
+  WalbError,
+} from '../core/index.ts';
 import { type Diff, formatDiffName, hasDiffSuffix, parseDiffName } from '../wdiff/index.ts';
 import {
   ARCHIVE_INFO_SUFFIX,
@@ -51,6 +58,11 @@ export class Spool {
     this.#directory = directory;
   }
 
+  /** A crash while a volume is made or removed leaves a directory that sends to nobody. */
+  isComplete(): boolean {
+    return this.#env.files.list(this.#directory).some((name) => name.endsWith(ARCHIVE_INFO_SUFFIX));
+  }
+
   /** Makes the directories of a new volume. */
   async create(): Promise<void> {
     await makeDirectoryDurably(this.#env.files, this.#directory);
@@ -58,9 +70,13 @@ export class Spool {
     await makeDirectoryDurably(this.#env.files, `${this.#directory}/sendto`);
   }
 
-  /** Reads what an earlier run left. Throws `corrupt` naming the file that can not be used. */
-  load(): void {
+  /**
+   * Reads what an earlier run left. Throws `corrupt` naming the file that can not be used. What is found
+   * is durable: the run before may have been killed between a rename and its directory sync.
+   */
+  async load(): Promise<void> {
     const { files } = this.#env;
+    await files.syncDirectory(this.#directory);
     const names = files.list(this.#directory);
     for (const file of names.filter((name) => name.endsWith(ARCHIVE_INFO_SUFFIX))) {
       const path = `${this.#directory}/${file}`;
@@ -73,10 +89,16 @@ export class Spool {
     this.#sizeLb = this.#loadSize();
   }
 
-  /** Removes the volume with every diff in it. */
+  /**
+   * Removes the volume with every diff in it. The archives first: a crash in between leaves a volume
+   * that sends to fewer of them or, as `isComplete` tells, to none.
+   */
   async destroy(): Promise<void> {
-    this.#env.files.removeTree(this.#directory);
-    await this.#env.files.syncDirectory(parentOf(this.#directory));
+    const { files } = this.#env;
+    for (const archive of this.#archives.keys()) files.remove(this.#archivePath(archive));
+    if (files.info(this.#directory) !== undefined) await files.syncDirectory(this.#directory);
+    files.removeTree(this.#directory);
+    await files.syncDirectory(parentOf(this.#directory));
     this.#archives.clear();
     this.#queues.clear();
     this.#received.clear();
@@ -104,6 +126,8 @@ export class Spool {
   }
 
   async setArchive(name: string, info: ArchiveInfo): Promise<void> {
+    // A folder without an archive is what an interrupted removal left: its diffs are of another time.
+    if (!this.#archives.has(name)) this.#env.files.removeTree(this.#queueDirectory(name));
     await makeDirectoryDurably(this.#env.files, this.#queueDirectory(name));
     await writeFileDurably(this.#env, this.#archivePath(name), encodeArchiveInfo(info));
     this.#archives.set(name, info);
@@ -112,8 +136,8 @@ export class Spool {
 
   /** Forgets the archive and every diff still queued for it. */
   async removeArchive(name: string): Promise<void> {
-    // The info first: with it gone, a crash before the queue is removed leaves a folder that is ignored
-    // and emptied when the archive is added again.
+    // The info first: with it gone, a crash before the queue is removed leaves a folder that is ignored,
+    // and removed when the archive is added again.
     await removeDurably(this.#env.files, this.#archivePath(name));
     this.#env.files.removeTree(this.#queueDirectory(name));
     this.#archives.delete(name);
@@ -164,6 +188,9 @@ export class Spool {
   async distribute(): Promise<void> {
     if (this.#received.size === 0) return;
     const { files } = this.#env;
+    if (this.#archives.size === 0) {
+      throw new WalbError('internal', `${this.#directory}: diffs have arrived, but for no archive`);
+    }
     for (const archive of this.#archives.keys()) {
       for (const spooled of this.#received.values()) this.#linkInto(archive, spooled);
       await files.syncDirectory(this.#queueDirectory(archive));
@@ -186,22 +213,26 @@ export class Spool {
   async remove(archive: string, diffs: readonly SpooledDiff[]): Promise<void> {
     const directory = this.#queueDirectory(archive);
     const queue = this.#queues.get(archive);
-    for (const { name } of diffs) {
-      this.#env.files.remove(`${directory}/${name}`);
-      queue?.delete(name);
+    for (const spooled of diffs) {
+      // Another diff may have got the name meanwhile (see `#linkInto`).
+      if (queue?.get(spooled.name) !== spooled) continue;
+      this.#env.files.remove(`${directory}/${spooled.name}`);
+      queue.delete(spooled.name);
     }
     // A crash before this brings back diffs the archive already has; it answers `too-old-diff` then.
     await this.#env.files.syncDirectory(directory);
   }
 
+  /**
+   * The name may be there: linked before a crash, sent again after a lost acknowledgement, or a diff of
+   * an earlier log history that began at the same gid in the same second. The new one takes its place;
+   * until the directory is synced, received/ still has it.
+   */
   #linkInto(archive: string, spooled: SpooledDiff): void {
-    const from = `${this.#receivedDirectory}/${spooled.name}`;
-    try {
-      this.#env.files.link(from, `${this.#queueDirectory(archive)}/${spooled.name}`);
-    } catch (error) {
-      // Linked before a crash, or the same range sent again after a lost acknowledgement.
-      if (!hasCode(error, 'already-exists')) throw error;
-    }
+    const { files } = this.#env;
+    const path = `${this.#queueDirectory(archive)}/${spooled.name}`;
+    files.remove(path);
+    files.link(`${this.#receivedDirectory}/${spooled.name}`, path);
     this.#queues.get(archive)?.set(spooled.name, spooled);
   }
 

@@ -86,8 +86,14 @@ export class ProxyVolume extends ServerVolume<ProxyState, ProxyTrigger, ProxyAct
     this.#queues.delete(archive);
   }
 
-  /** A kick, a start or new log: every archive deserves another try. */
-  clearSendErrors(archive?: string): void {
+  /** New log: an archive that was given up deserves another try. */
+  clearSendErrors(): void {
+    for (const state of this.#queues.values()) state.sendError = false;
+    this.changed.notify();
+  }
+
+  /** A kick or a start: as if nothing had failed yet. */
+  forgetFailures(archive?: string): void {
     for (const [name, state] of this.#queues) {
       if (archive !== undefined && name !== archive) continue;
       state.sendError = false;
