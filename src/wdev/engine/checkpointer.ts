@@ -44,7 +44,7 @@ export class Checkpointer {
     return this.#interval;
   }
 
-  setInterval(interval: Millis): void {
+  changeInterval(interval: Millis): void {
     this.#interval = interval;
     this.#arm();
   }

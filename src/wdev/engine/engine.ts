@@ -17,12 +17,11 @@ import {
   type Lb,
   type Lsid,
   type Millis,
-  Mutex,
-  type Permit,
   WalbError,
 } from '../../core/index.ts';
 import type { RingLog } from '../../wlog/index.ts';
 import type { DeviceInfo, Lsids, RawLogpack, VolumeDevice } from '../volume-device.ts';
+import { Administration } from './administration.ts';
 import { Applier } from './applier.ts';
 import { Checkpointer } from './checkpointer.ts';
 import type { DataImage } from './data-image.ts';
@@ -33,7 +32,7 @@ import { lostLog, readPacks } from './log-reader.ts';
 import { LogSyncer } from './log-syncer.ts';
 import { PendingWrites } from './pending.ts';
 import { groupRequests, validateRequest, type WriteRequest } from './requests.ts';
-import { EngineState } from './state.ts';
+import { EngineState, positionsAt } from './state.ts';
 import type { SuperStore } from './super-store.ts';
 
 /** What `openDevice` puts together: files open and locked, log redone. */
@@ -71,31 +70,17 @@ export class WalbDevice implements VolumeDevice {
   readonly #checkpointer: Checkpointer;
   readonly #intake: Intake;
   readonly #readImage: (into: Uint8Array, offset: Lb) => void;
-  /** Operations that change the super sector's facts follow one another. */
-  readonly #admin = new Mutex('device administration');
-  /** Rises with each log reset: readers of the old history notice. */
-  #history = 0;
-  #freeze: { readonly permit: Permit; readonly timer: CancelTimer | undefined } | undefined;
+  readonly #admin: Administration;
   #closing: Promise<void> | undefined;
 
   /** Use `openDevice`. */
   constructor(parts: EngineParts) {
     const { env, log, image, superStore, hooks } = parts;
     const { pbs, ringPb } = log.geometry;
-    const written = Number(superStore.fields.writtenLsid);
+    const { writtenLsid, oldestLsid } = superStore.fields;
     this.#parts = parts;
-    this.#state = new EngineState(
-      {
-        latest: written,
-        flush: written,
-        permanent: written,
-        applied: written,
-        checkpointed: written,
-        oldest: Number(superStore.fields.oldestLsid),
-      },
-      ringPb,
-      env.log,
-    );
+    const positions = positionsAt(Number(writtenLsid), Number(oldestLsid));
+    this.#state = new EngineState(positions, ringPb, env.log);
     const state = this.#state;
     this.#pending = new PendingWrites(parts.pendingMemory, parts.pendingWrites);
     const { salt } = superStore.fields;
@@ -126,6 +111,14 @@ export class WalbDevice implements VolumeDevice {
       this.#syncer,
       this.#checkpointer,
     );
+    this.#admin = new Administration({
+      ...parts,
+      state,
+      appender: this.#appender,
+      intake: this.#intake,
+      checkpointer: this.#checkpointer,
+      requireOpen: () => this.#requireOpen(),
+    });
     this.#readImage = (into, offset) => image.read(into, offset);
   }
 
@@ -135,22 +128,16 @@ export class WalbDevice implements VolumeDevice {
 
   get status(): EngineStatus {
     const { failure, stall, isOverflow } = this.#state;
-    const condition =
-      this.#closing !== undefined
-        ? 'closed'
-        : failure !== undefined
-          ? 'failed'
-          : stall !== undefined
-            ? 'no-space'
-            : isOverflow
-              ? 'overflow'
-              : 'ok';
+    let condition: EngineStatus['condition'] = isOverflow ? 'overflow' : 'ok';
+    if (stall !== undefined) condition = 'no-space';
+    if (failure !== undefined) condition = 'failed';
+    if (this.#closing !== undefined) condition = 'closed';
     return {
       condition,
       reason: failure ?? stall,
       pendingBytes: this.#pending.bytes,
       pendingWrites: this.#pending.count,
-      isFrozen: this.#freeze !== undefined,
+      isFrozen: this.#admin.isFrozen,
     };
   }
 
@@ -251,7 +238,7 @@ export class WalbDevice implements VolumeDevice {
 
   readLog(begin: Lsid, signal?: AbortSignal): AsyncIterable<RawLogpack> {
     const { log, superStore } = this.#parts;
-    const history = this.#history;
+    const { history } = this.#admin;
     const present: RingLog = { ...log, superSector: superStore.fields };
     const window = () => {
       this.#requireOpen();
@@ -273,96 +260,33 @@ export class WalbDevice implements VolumeDevice {
   }
 
   setCheckpointInterval(interval: Millis): void {
-    this.#checkpointer.setInterval(interval);
+    this.#checkpointer.changeInterval(interval);
   }
 
-  /**
-   * The super sector is on stable storage before the space is used again: otherwise a crash would
-   * find the old oldest lsid with its log overwritten.
-   */
-  async setOldestLsid(lsid: Lsid): Promise<void> {
-    using _admin = await this.#admin.lock();
-    this.#requireOpen();
-    const { positions, isOverflow } = this.#state;
-    const { path } = this.#parts;
-    if (isOverflow) throw lostLog(lsid, BigInt(positions.oldest), path, true);
-    const { oldest, checkpointed } = positions;
-    if (lsid < BigInt(oldest) || lsid > BigInt(checkpointed)) {
-      throw new WalbError(
-        'invalid-argument',
-        `${path}: oldest lsid ${lsid} is not within ${oldest}..${checkpointed} (last checkpoint)`,
-        { details: { lsid, oldest, prevWritten: checkpointed } },
-      );
-    }
-    await this.#updateSuper({ oldestLsid: lsid });
-    positions.oldest = Number(lsid);
-    this.#state.announce();
+  setOldestLsid(lsid: Lsid): Promise<void> {
+    return this.#admin.setOldestLsid(lsid);
   }
 
-  /**
-   * Order: everything reaches the image, then one super sector write makes the new, empty history.
-   * Before it a crash finds the old log whole, after it the new one; old packs do not verify under the
-   * new salt, and the first block is cleared for readers that do not look at the salt.
-   */
   async resetLog(): Promise<DeviceInfo> {
-    using _admin = await this.#admin.lock();
-    this.#requireOpen();
-    this.#requireMelted('reset the log');
-    using _shut = await this.#intake.shut();
-    await this.#checkpointer.take();
-    const { env, log, superStore } = this.#parts;
-    const salt = differentSalt(env, superStore.fields.salt);
-    const uuid = env.random.bytes(superStore.fields.uuid.length);
-    await this.#updateSuper({ salt, uuid, oldestLsid: 0n, writtenLsid: 0n });
-    const { positions } = this.#state;
-    const zero = { latest: 0, flush: 0, permanent: 0, applied: 0, checkpointed: 0, oldest: 0 };
-    Object.assign(positions, zero);
-    this.#appender.salt = salt;
-    this.#history++;
-    log.file.write(new Uint8Array(log.geometry.pbs), log.geometry.ringOffsetPb * log.geometry.pbs);
-    await log.file.sync();
-    this.#state.announce();
+    await this.#admin.resetLog();
     return this.info();
   }
 
-  /** The image grows first: a crash in between leaves it longer than the volume, which harms nobody. */
-  async resize(sizeLb: Lb): Promise<void> {
-    using _admin = await this.#admin.lock();
-    this.#requireOpen();
-    if (!Number.isSafeInteger(sizeLb * LB_SIZE) || sizeLb < this.sizeLb) {
-      throw new WalbError(
-        'invalid-argument',
-        `${this.#parts.path}: ${sizeLb} blocks is less than the present ${this.sizeLb}; volumes only grow`,
-        { details: { sizeLb, current: this.sizeLb } },
-      );
-    }
-    if (sizeLb === this.sizeLb) return;
-    await this.#parts.image.grow(sizeLb);
-    await this.#updateSuper({ deviceLb: sizeLb });
-    this.#state.announce();
+  resize(sizeLb: Lb): Promise<void> {
+    return this.#admin.resize(sizeLb);
   }
 
   /**
    * Holds all writes back and brings the image up to date, until `melt` or for `seconds` (0: no end):
    * meanwhile the data image by itself is the volume. Freezing again sets a new time.
    */
-  async freeze(seconds = 0): Promise<void> {
-    this.#requireOpen();
-    const permit = this.#freeze?.permit ?? (await this.#intake.shut());
-    this.#freeze?.timer?.();
-    const melt = () => void this.melt();
-    const timer = seconds > 0 ? this.#parts.env.clock.after(seconds * 1000, melt) : undefined;
-    this.#freeze = { permit, timer };
-    await this.#checkpointer.take();
+  freeze(seconds = 0): Promise<void> {
+    return this.#admin.freeze(seconds);
   }
 
   /** Lets writes go on; false when the device was not frozen. */
   melt(): boolean {
-    const frozen = this.#freeze;
-    this.#freeze = undefined;
-    frozen?.timer?.();
-    frozen?.permit.release();
-    return frozen !== undefined;
+    return this.#admin.melt();
   }
 
   /**
@@ -375,31 +299,13 @@ export class WalbDevice implements VolumeDevice {
   }
 
   async #close(): Promise<void> {
-    using _admin = await this.#admin.lock();
-    this.melt();
     try {
-      using _shut = await this.#intake.shut();
-      if (this.#state.failure === undefined) await this.#checkpointer.take();
-    } catch (err) {
-      // Redo will do at the next start what could not be done now.
-      this.#state.log.warn({ err }, 'closed without a checkpoint; the log keeps what was written');
+      await this.#admin.end();
     } finally {
       await this.#applier.stop();
       await this.#checkpointer.stop();
       await this.#syncer.stop();
       this.#parts.release();
-    }
-  }
-
-  async #updateSuper(change: Parameters<SuperStore['update']>[0]): Promise<void> {
-    this.#state.requireHealthy();
-    try {
-      await this.#parts.superStore.update(change);
-    } catch (thrown) {
-      const cause = WalbError.from(thrown);
-      const message = `the super sector can not be written, no more writes are taken: ${cause.message}`;
-      this.#state.fail(new WalbError('io', message, { details: cause.details, cause }));
-      this.#state.requireHealthy();
     }
   }
 
@@ -410,17 +316,9 @@ export class WalbDevice implements VolumeDevice {
     });
   }
 
-  #requireMelted(what: string): void {
-    if (this.#freeze === undefined) return;
-    const { path } = this.#parts;
-    throw new WalbError('wrong-state', `${path} is frozen; melt it to ${what}`, {
-      details: { path },
-    });
-  }
-
   #requireLog(lsid: Lsid, history: number): void {
     const { path } = this.#parts;
-    if (history !== this.#history) {
+    if (history !== this.#admin.history) {
       throw new WalbError('conflict', `${path}: the log was reset while it was read`, {
         details: { file: path, lsid },
       });
@@ -429,10 +327,4 @@ export class WalbDevice implements VolumeDevice {
     const oldest = BigInt(positions.oldest);
     if (isOverflow || lsid < oldest) throw lostLog(lsid, oldest, path, isOverflow);
   }
-}
-
-/** Never the old salt: packs of the old history must not verify in the new one. */
-function differentSalt(env: Env, old: number): number {
-  const salt = env.random.u32();
-  return salt === old ? (old + 1) % 0x1_0000_0000 : salt;
 }

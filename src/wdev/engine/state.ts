@@ -16,6 +16,11 @@ export interface Positions {
   oldest: number;
 }
 
+/** Positions of a device whose log up to `end` is in the image. */
+export function positionsAt(end: number, oldest: number): Positions {
+  return { latest: end, flush: end, permanent: end, applied: end, checkpointed: end, oldest };
+}
+
 export class EngineState {
   readonly positions: Positions;
   readonly ringPb: Pb;
@@ -30,6 +35,11 @@ export class EngineState {
     this.positions = positions;
     this.ringPb = ringPb;
     this.log = log;
+  }
+
+  /** A new history begins: all positions are 0. */
+  restart(): void {
+    Object.assign(this.positions, positionsAt(0, 0));
   }
 
   /**

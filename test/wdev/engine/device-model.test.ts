@@ -9,7 +9,7 @@ import { formatDevice, openDevice, type WalbDevice } from '../../../src/wdev/ind
 import { seeded, type TestEnv, testEnv, turns } from '../support/test-env.ts';
 import { randomRequest, VolumeModel } from '../support/volume-model.ts';
 
-const SEEDS = 40;
+const SEEDS = 30;
 const STEPS = 150;
 const PENDING = 256 * 1024;
 const FILES = { log: 'log', data: 'data' };
