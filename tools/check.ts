@@ -17,7 +17,10 @@ export const CHECKS: readonly Check[] = [
     name: 'types',
     command: [node, 'node_modules/typescript-native/bin/tsc', '--noEmit', '-p', 'tsconfig.json'],
   },
-  { name: 'format and lint', command: ['node_modules/.bin/biome', 'ci', '.'] },
+  {
+    name: 'format and lint',
+    command: ['node_modules/.bin/biome', 'ci', '--colors=off', '--max-diagnostics=20', '.'],
+  },
   {
     name: 'import directions',
     command: [
