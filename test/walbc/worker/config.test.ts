@@ -1,0 +1,90 @@
+import { describe, expect, it } from 'vitest';
+import { parsePeriod, parseWorkerSize, workerConfig } from '../../../src/walbc/worker/config.ts';
+
+const MINIMAL = {
+  general: { addr: 'localhost', port: 10200, walbc_path: '/usr/bin/walbc' },
+  apply: { keep_period: '3d' },
+  merge: { interval: '10m' },
+};
+
+describe('worker configuration (worker.md 2)', () => {
+  it('fills in the documented defaults', () => {
+    const config = workerConfig([MINIMAL]);
+    expect(config.general).toMatchObject({
+      maxTask: 1,
+      maxReplicationTask: 1,
+      kickInterval: 1,
+      timeout: 0,
+    });
+    expect(config.apply).toEqual({ keepPeriod: 3 * 86400, interval: 86400 });
+    expect(config.merge).toEqual({
+      interval: 600,
+      maxNr: Number.POSITIVE_INFINITY,
+      maxSize: Number.POSITIVE_INFINITY,
+      thresholdNr: Number.POSITIVE_INFINITY,
+    });
+    expect(config.repl).toEqual({ servers: [], disabledVolumes: [] });
+  });
+
+  it('lets later files override earlier ones key by key, replacing the list of volumes', () => {
+    const repl = {
+      servers: { a1: { addr: 'h', port: 1, interval: '1h' } },
+      disabled_volumes: ['x', 'y'],
+    };
+    const config = workerConfig([
+      { ...MINIMAL, repl },
+      {
+        general: { port: 7 },
+        repl: { servers: { a1: { bulk_size: '1M' } }, disabled_volumes: ['z'] },
+      },
+    ]);
+    expect(config.general).toMatchObject({ addr: 'localhost', port: 7 });
+    expect(config.repl.servers).toMatchObject([
+      { name: 'a1', addr: 'h', port: 1, interval: 3600, bulkSize: '1M', compress: 'snappy:0:1' },
+    ]);
+    expect(config.repl.disabledVolumes).toEqual(['z']);
+  });
+
+  it('asks nothing of a destination that is not enabled', () => {
+    const config = workerConfig([{ ...MINIMAL, repl: { servers: { a1: { enabled: false } } } }]);
+    expect(config.repl.servers[0]).toMatchObject({ enabled: false });
+  });
+
+  it.each([
+    [{ ...MINIMAL, general: { addr: 'h', walbc_path: '/x' } }, 'general.port is missing'],
+    [{ ...MINIMAL, general: { ...MINIMAL.general, port: 0 } }, 'general.port 0 is not a port'],
+    [{ ...MINIMAL, apply: {} }, 'apply.keep_period is missing'],
+    [{ ...MINIMAL, apply: { keep_period: 0 } }, 'apply.keep_period must be more than 0'],
+    [{ ...MINIMAL, apply: { keep_perod: '3d' } }, 'apply.keep_perod is not a known key'],
+    [{ ...MINIMAL, merge: { interval: 'soon' } }, "merge.interval 'soon' is no period"],
+    [{ ...MINIMAL, merge: { interval: 1, max_size: '1m' } }, "merge.max_size '1m' is no size"],
+    [
+      { ...MINIMAL, repl: { servers: { a1: { addr: 'h', port: 1 } } } },
+      'repl.servers.a1.interval must be',
+    ],
+    [{ ...MINIMAL, repl: { disabled_volumes: 'v' } }, 'repl.disabled_volumes must be a list'],
+    [{ ...MINIMAL, generel: {} }, 'generel is not a known key'],
+  ])('refuses %j', (tree, message) => {
+    expect(() => workerConfig([tree as never])).toThrow(message);
+  });
+
+  it.each([
+    ['90', 90],
+    ['2m', 120],
+    ['2h', 7200],
+    ['3d', 259200],
+    ['01:02:03', 3723],
+    ['100:00:00', 360000],
+  ])('reads the period %s', (text, seconds) => {
+    expect(parsePeriod(text, 'key')).toBe(seconds);
+  });
+
+  it.each(['', '-1', '1s', '1:70:00', 'h'])('refuses the period %j', (text) => {
+    expect(() => parsePeriod(text, 'key')).toThrow('is no period');
+  });
+
+  it('reads sizes in powers of 1024', () => {
+    expect(parseWorkerSize('2K', 'key')).toBe(2048);
+    expect(parseWorkerSize(7, 'key')).toBe(7);
+  });
+});

@@ -1,0 +1,216 @@
+import { describe, expect, it } from 'vitest';
+import { type ConfigTree, workerConfig } from '../../../src/walbc/worker/config.ts';
+import { bestMergeRange } from '../../../src/walbc/worker/merge-range.ts';
+import {
+  type DestinationFacts,
+  type Facts,
+  selectTask,
+  targetGid,
+  type VolumeFacts,
+} from '../../../src/walbc/worker/select.ts';
+import { type Diff, diffOf, snapshot } from '../../../src/wdiff/algebra/index.ts';
+
+const NOW = 1_000_000;
+const NO_LIMITS = { maxNr: Number.POSITIVE_INFINITY, maxSize: Number.POSITIVE_INFINITY };
+
+const config = (extra: ConfigTree = {}) =>
+  workerConfig([
+    {
+      general: { addr: 'a0', port: 1, walbc_path: '/walbc' },
+      apply: { keep_period: 1000, interval: 100 },
+      merge: { interval: 50 },
+      repl: { servers: { a1: { addr: 'a1', port: 2, interval: 10 } } },
+    },
+    extra,
+  ]);
+
+/** Mergeable clean diffs of the given sizes, one gid each; `-` in `flags` = explicit start. */
+function chain(sizes: readonly number[], flags = 'M'.repeat(sizes.length)): Diff[] {
+  return sizes.map((dataSize, i) =>
+    diffOf(snapshot(BigInt(i)), snapshot(BigInt(i + 1)), {
+      dataSize,
+      isMergeable: flags[i] !== '-',
+      isCompared: flags[i] === 'C',
+      timestamp: i + 1,
+    }),
+  );
+}
+
+function volume(fields: Partial<VolumeFacts> = {}): VolumeFacts {
+  return {
+    volume: 'v',
+    applyingTo: undefined,
+    lastApply: NOW,
+    lastMerge: NOW,
+    restorable: [],
+    diffs: [],
+    numDiff: fields.diffs?.length ?? 0,
+    keepGids: [],
+    latestGid: 5n,
+    ...fields,
+  };
+}
+
+const facts = (volumes: VolumeFacts[], destinations: DestinationFacts[] = []): Facts => ({
+  now: NOW,
+  volumes,
+  destinations,
+});
+
+function destination(fields: Partial<DestinationFacts> = {}): DestinationFacts {
+  return {
+    server: config().repl.servers[0]!,
+    volume: 'v',
+    isActive: true,
+    latestGid: 3n,
+    lastReplicated: undefined,
+    ...fields,
+  };
+}
+
+describe('merge range (worker.md 4)', () => {
+  it('never merges the newest diff', () => {
+    expect(bestMergeRange(chain([1, 1]), NO_LIMITS, [])).toBeUndefined();
+    expect(bestMergeRange(chain([1, 1, 1]), NO_LIMITS, [])).toBeUndefined();
+  });
+
+  it('takes the run that an explicit snapshot ends', () => {
+    expect(bestMergeRange(chain([4, 4, 1], 'MM-'), NO_LIMITS, [])).toEqual({
+      gidB: 0n,
+      gidE: 2n,
+      value: 4,
+    });
+  });
+
+  it('prefers the run of small diffs, the first on ties', () => {
+    const diffs = chain([100, 100, 10, 10, 10, 10, 10], 'MM-M-M-');
+    expect(bestMergeRange(diffs, NO_LIMITS, [])).toMatchObject({ gidB: 2n, gidE: 4n });
+  });
+
+  it('keeps compared diffs out, and lets the ending diff start the next run', () => {
+    const diffs = chain([1, 1, 1, 1, 1], 'MCMM-');
+    expect(bestMergeRange(diffs, NO_LIMITS, [])).toMatchObject({ gidB: 2n, gidE: 4n });
+  });
+
+  it('obeys size and number limits', () => {
+    const diffs = chain([3, 3, 3, 3, 3]);
+    expect(bestMergeRange(diffs, { ...NO_LIMITS, maxSize: 6 }, [])).toMatchObject({
+      gidB: 0n,
+      gidE: 2n,
+    });
+    expect(bestMergeRange(diffs, { ...NO_LIMITS, maxNr: 2 }, [])).toMatchObject({
+      gidB: 0n,
+      gidE: 3n,
+    });
+    expect(bestMergeRange(diffs, { ...NO_LIMITS, maxSize: 2 }, [])).toBeUndefined();
+  });
+
+  it('leaves the gids replication destinations are at', () => {
+    const diffs = chain([1, 1, 1, 1, 1], 'MMMM-');
+    expect(bestMergeRange(diffs, NO_LIMITS, [2n])).toMatchObject({ gidB: 0n, gidE: 2n });
+  });
+});
+
+describe('task selection (worker.md 4)', () => {
+  it('finishes an interrupted apply before anything else', () => {
+    const due = volume({ volume: 'w', lastMerge: undefined, diffs: chain([1, 1, 1], 'MM-') });
+    const task = selectTask(facts([due, volume({ applyingTo: 7n })]), config());
+    expect(task).toMatchObject({ kind: 'apply', volume: 'v', gid: 7n });
+  });
+
+  it('applies the volume whose old snapshots take the most, never a young one', () => {
+    const restorable = [0n, 1n, 2n, 3n].map((gid, i) => ({
+      gid,
+      timestamp: NOW - 3000 + i * 1000,
+    }));
+    const small = volume({
+      volume: 'small',
+      lastApply: undefined,
+      restorable,
+      diffs: chain([1, 1, 9]),
+    });
+    const large = volume({
+      volume: 'large',
+      lastApply: undefined,
+      restorable,
+      diffs: chain([5, 5, 9]),
+    });
+    expect(selectTask(facts([small, large]), config())).toMatchObject({
+      kind: 'apply',
+      volume: 'large',
+      gid: 2n,
+    });
+    const recent = { ...large, lastApply: NOW - 99 };
+    expect(selectTask(facts([small, recent]), config())).toMatchObject({ volume: 'small' });
+  });
+
+  it('does not apply the base itself', () => {
+    const only = volume({ lastApply: undefined, restorable: [{ gid: 0n, timestamp: 0 }] });
+    expect(selectTask(facts([only]), config())).toBeUndefined();
+  });
+
+  it('merges urgently only the volume with the most diffs', () => {
+    const many = volume({ volume: 'many', diffs: chain([1, 1, 1, 1], '----') });
+    const few = volume({ volume: 'few', diffs: chain([1, 1, 1], 'MM-') });
+    const settings = config({ merge: { threshold_nr: 3 } });
+    expect(selectTask(facts([many, few]), settings)).toBeUndefined();
+    expect(selectTask(facts([few]), settings)).toMatchObject({ kind: 'merge', gidB: 0n, gidE: 2n });
+  });
+
+  it('replicates to where it was done least recently, unless both are equal', () => {
+    const source = [volume(), volume({ volume: 'w' })];
+    const both = [
+      destination({ lastReplicated: NOW - 20 }),
+      destination({ volume: 'w', lastReplicated: NOW - 30 }),
+    ];
+    expect(selectTask(facts(source, both), config())).toMatchObject({
+      kind: 'replicate',
+      volume: 'w',
+    });
+    const never = [...both, destination()];
+    expect(selectTask(facts(source, never), config())).toMatchObject({ volume: 'v' });
+  });
+
+  it.each([
+    ['is not active there', { isActive: false }],
+    ['is equal already', { latestGid: 5n }],
+    ['was replicated a moment ago', { lastReplicated: NOW - 9 }],
+  ])('leaves a volume alone that %s', (_, fields) => {
+    expect(selectTask(facts([volume()], [destination(fields)]), config())).toBeUndefined();
+  });
+
+  it('leaves disabled volumes alone', () => {
+    const settings = config({ repl: { disabled_volumes: ['v'] } });
+    expect(selectTask(facts([volume()], [destination()]), settings)).toBeUndefined();
+  });
+
+  it('merges now and then', () => {
+    const due = volume({ lastMerge: NOW - 50, diffs: chain([1, 1, 1], 'MM-') });
+    expect(selectTask(facts([due]), config())).toMatchObject({ kind: 'merge', volume: 'v' });
+    expect(selectTask(facts([{ ...due, lastMerge: NOW - 49 }]), config())).toBeUndefined();
+  });
+
+  it('runs only the step it is told to', () => {
+    const due = volume({ applyingTo: 7n, lastMerge: undefined, diffs: chain([1, 1, 1], 'MM-') });
+    expect(selectTask(facts([due]), config(), 5)).toMatchObject({ kind: 'merge' });
+    expect(selectTask(facts([due]), config(), 2)).toBeUndefined();
+  });
+});
+
+describe('target of a limited replication (worker.md 4, step 4)', () => {
+  const diffs = chain([10, 10, 10, 10]);
+  it.each([
+    [0, undefined],
+    [5, 3n],
+    [15, 3n],
+    [25, 4n],
+    [1000, 4n],
+  ])('with %i bytes from gid 1', (limit, gid) => {
+    expect(targetGid(diffs, 1n, limit)).toBe(gid);
+  });
+
+  it('has no limit when the destination is at the last diff', () => {
+    expect(targetGid(diffs, 4n, 5)).toBeUndefined();
+    expect(targetGid(chain([10]), 0n, 5)).toBeUndefined();
+  });
+});
