@@ -110,16 +110,23 @@ export class Intake {
   /**
    * The log history is about to be lost. First the lsid passes the bound by padding alone, and that
    * is made permanent: a crash from here on finds an overflowed log, never one that only has holes.
+   * The header of the last padding may itself fall on the oldest block (at the start of the ring), so
+   * each is written only when all log before it is permanent. Ends early when log was erased meanwhile.
    */
   async #overflow(): Promise<void> {
     const { positions, ringPb } = this.#state;
     const end = positions.oldest + ringPb + 1;
-    this.#guard(() => this.#appender.appendPadding(end));
+    while (positions.latest < end && positions.oldest + ringPb < end) {
+      await this.#syncer.sync();
+      this.#guard(() => this.#appender.appendPadding(end));
+    }
+    if (!this.#state.isOverflow) return;
     this.#state.log.error(
       { lsid: BigInt(positions.latest) },
       'log overflow: the ring is full of undelivered log; writes go on, backup needs a hash backup',
     );
     await this.#syncer.sync();
+    this.#state.announce();
   }
 
   /** A full disk fails the batch; anything else fails the device, for the log is all we rely on. */

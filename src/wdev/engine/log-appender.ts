@@ -112,23 +112,21 @@ export class LogAppender {
   }
 
   /**
-   * Takes lsids up to `endLsid` with packs of padding: only headers are written. Used to make an
-   * overflow durable before the first block of undelivered log is overwritten.
+   * Takes lsids up to `endLsid`, the end of the ring or the limit of a pack, whichever comes first, with
+   * one pack of padding: only its header is written.
    */
   appendPadding(endLsid: number): void {
     const { positions, ringPb } = this.#state;
     const { pbs } = this.geometry;
+    const lsid = BigInt(positions.latest);
+    const toRingEnd = ringPb - (positions.latest % ringPb) - 1;
+    const pb = Math.min(endLsid - positions.latest - 1, toRingEnd, this.limits.maxPackPb);
+    const blocks = pb * lbPerPb(pbs);
+    const record = { checksum: 0, flags: PADDING_FLAGS, offset: 0, blocks, lsidLocal: 1 };
     const header = new Uint8Array(pbs);
-    while (positions.latest < endLsid) {
-      const lsid = BigInt(positions.latest);
-      const toRingEnd = ringPb - (positions.latest % ringPb) - 1;
-      const pb = Math.min(endLsid - positions.latest - 1, toRingEnd, this.limits.maxPackPb);
-      const blocks = pb * lbPerPb(pbs);
-      const record = { checksum: 0, flags: PADDING_FLAGS, offset: 0, blocks, lsidLocal: 1 };
-      encodePackHeader({ lsid, totalPb: pb, nPadding: 1, records: [record] }, header, this.salt);
-      this.#file.write(header, lsidPosition(lsid, this.geometry));
-      positions.latest += 1 + pb;
-    }
+    encodePackHeader({ lsid, totalPb: pb, nPadding: 1, records: [record] }, header, this.salt);
+    this.#file.write(header, lsidPosition(lsid, this.geometry));
+    positions.latest += 1 + pb;
   }
 
   #obstacle(endLsid: number): Obstacle | undefined {

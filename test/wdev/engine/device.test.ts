@@ -378,6 +378,20 @@ describe('the log', () => {
     await device.close();
   });
 
+  test('W2: the oldest block is overwritten only when all log before is permanent', async () => {
+    const { env, device } = await make();
+    const ringStart = 4096 + 1024;
+    device.submit([fill(0, 1, 1)]);
+    let overwritten = 0;
+    env.files.fault = (op, path, position) => {
+      if (op !== 'write' || path !== 'log' || position !== ringStart) return;
+      if (overwritten++ === 0) expect(env.files.hasUnsynced('log')).toBe(false);
+    };
+    while (!(await device.isOverflow())) await device.submit([fill(1, 5, 1)]);
+    expect(overwritten).toBe(1);
+    await device.close();
+  });
+
   test('W2: overflow does not stop writes, survives a power cut at once, and a reset clears it', async () => {
     const { env, device } = await make();
     const { ringPb, uuid, salt } = await device.info();

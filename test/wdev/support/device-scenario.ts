@@ -103,6 +103,7 @@ async function work(env: Env, signal: AbortSignal, story: Story): Promise<void> 
     else if (choice < 16) await device.takeCheckpoint();
     else if (choice < 17) await erase(device);
     else if (choice < 18 && pick(8) === 0) await device.resetLog();
+    else if (choice < 18) await ship(device);
     else await env.clock.sleep(pick(40), signal).catch(() => {});
   }
   await device.close();
@@ -143,4 +144,17 @@ async function flush(device: WalbDevice, story: Story): Promise<void> {
 async function erase(device: WalbDevice): Promise<void> {
   if (await device.isOverflow()) return;
   await device.setOldestLsid((await device.lsids()).prevWritten);
+}
+
+/** As the storage server does: everything permanent is read, then erased. A checkpoint may come between. */
+async function ship(device: WalbDevice): Promise<void> {
+  if (await device.isOverflow()) return;
+  const { oldest, prevWritten, permanent } = await device.lsids();
+  let next = oldest;
+  for await (const pack of device.readLog(oldest)) {
+    if (pack.lsid !== next) throw new Error(`the log has a gap at ${next}: ${pack.lsid} follows`);
+    next += 1n + BigInt(pack.data.length / pack.header.length);
+  }
+  if (next < permanent) throw new Error(`the log ends at ${next}, permanent is ${permanent}`);
+  await device.setOldestLsid(prevWritten);
 }

@@ -71,7 +71,9 @@ export class FaultyFiles implements Files {
   /** Handles of before a crash are dead. */
   #epoch = 0;
   /** Called before each operation; may throw. */
-  fault: ((operation: 'read' | 'write' | 'sync', path: string) => void) | undefined;
+  fault:
+    | ((operation: 'read' | 'write' | 'sync', path: string, position?: number) => void)
+    | undefined;
   /** Turns of the event loop that a sync takes. */
   syncTurns = 1;
 
@@ -96,6 +98,11 @@ export class FaultyFiles implements Files {
     return this.#disk(path).cached;
   }
 
+  /** Whether something written would be lost with the power. */
+  hasUnsynced(path: string): boolean {
+    return this.#disk(path).unsynced.size > 0;
+  }
+
   #disk(path: string): Disk {
     const disk = this.#disks.get(path);
     if (disk === undefined) throw new WalbError('not-found', `${path} does not exist`);
@@ -106,9 +113,9 @@ export class FaultyFiles implements Files {
     if (mode === 'create' || mode === 'replace') this.put(path, new Uint8Array(0));
     const disk = this.#disk(path);
     const epoch = this.#epoch;
-    const enter = (operation: 'read' | 'write' | 'sync') => {
+    const enter = (operation: 'read' | 'write' | 'sync', position?: number) => {
       if (epoch !== this.#epoch) throw new WalbError('io', `${path}: the power is off`);
-      this.fault?.(operation, path);
+      this.fault?.(operation, path, position);
     };
     return {
       path,
@@ -121,13 +128,13 @@ export class FaultyFiles implements Files {
         return piece.length;
       },
       write: (from, position) => {
-        enter('write');
+        enter('write', position);
         disk.put(from, position);
       },
       writev: (parts, position) => {
         let at = position;
         for (const part of parts) {
-          enter('write');
+          enter('write', at);
           disk.put(part, at);
           at += part.length;
         }
