@@ -28,6 +28,8 @@ export const MAX_READ_LB = (4 * MIB) / LB_SIZE;
 
 export interface DeviceServiceOptions {
   readonly device: WalbDevice;
+  /** Of the device and its NBD export; the super sector may hold another one, or none. */
+  readonly name: string;
   readonly files: Files;
   readonly clock: Clock;
   /** Absolute. */
@@ -111,9 +113,9 @@ async function done(work: Promise<unknown>): Promise<Empty> {
 }
 
 async function infoReply(options: DeviceServiceOptions): Promise<DeviceInfoReply> {
-  const { logPath, dataPath, ringOffsetPb, nbdAddresses, pid } = options;
+  const { name, logPath, dataPath, ringOffsetPb, nbdAddresses, pid } = options;
   const info = await options.device.info();
-  return { ...info, logPath, dataPath, ringOffsetPb, nbdAddresses: [...nbdAddresses], pid };
+  return { ...info, name, logPath, dataPath, ringOffsetPb, nbdAddresses: [...nbdAddresses], pid };
 }
 
 function dataSizeLb({ files, dataPath }: DeviceServiceOptions): number {

@@ -159,6 +159,7 @@ class Serving implements ServedDevice {
     handle.close();
     return deviceBindings({
       device: this.device,
+      name,
       files: this.#env.files,
       clock: this.#env.clock,
       logPath: log,
