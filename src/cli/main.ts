@@ -33,6 +33,10 @@ const SUBCOMMANDS: Readonly<Record<string, Subcommand>> = {
     about: 'walb devices: serve, create, list, delete, resize, info',
     load: () => import('./wdev.ts'),
   },
+  config: {
+    about: 'configuration files of servers: check',
+    load: () => import('./config.ts'),
+  },
 };
 
 function helpText(): string {

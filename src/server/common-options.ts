@@ -13,6 +13,7 @@ import {
 } from '../core/original-options.ts';
 
 export const COMMON_OPTIONS: readonly OptionSpec[] = [
+  { name: 'config', type: 'string', help: 'YAML or TOML file with settings, named like options' },
   { name: 'p', type: 'port', help: 'port to listen at, 0 = any', default: '5000' },
   { name: 'listen', type: 'string', help: 'address to listen at', default: '127.0.0.1' },
   { name: 'id', type: 'string', help: 'name of this server', default: 'host name' },
@@ -67,4 +68,16 @@ export class OptionValues {
       details: { option: name },
     });
   }
+}
+
+/** Throws `invalid-argument` for common options that no server would start with (cli.md 2). */
+export function checkCommonOptions(options: OptionValues): void {
+  for (const name of ['maxconn', 'fg', 'to']) options.positive(name);
+  const tls = ['tls-cert', 'tls-key', 'tls-ca'];
+  const given = tls.filter((name) => options.has(name));
+  if (given.length === 0 || given.length === tls.length) return;
+  throw new WalbError(
+    'invalid-argument',
+    `TLS needs -tls-cert, -tls-key and -tls-ca together; only -${given.join(', -')} is given`,
+  );
 }

@@ -15,7 +15,6 @@ import {
   OptionError,
   type OptionSpec,
   type ProgramSpec,
-  parseOriginal,
   usageOf,
 } from '../core/original-options.ts';
 import { createRealEnv } from '../core/real-env.ts';
@@ -32,7 +31,8 @@ import {
   logCalls,
   PROTOCOL_VERSION,
 } from '../rpc/index.ts';
-import { COMMON_OPTIONS, OptionValues } from './common-options.ts';
+import { COMMON_OPTIONS, checkCommonOptions, OptionValues } from './common-options.ts';
+import { parseWithConfig } from './config-file.ts';
 import { type ControlLogic, controlBindings } from './control.ts';
 import { ServerCore } from './server-core.ts';
 import type { CommonSettings } from './status.ts';
@@ -68,7 +68,7 @@ export async function serverMain(
   };
   let options: OptionValues;
   try {
-    const parsed = parseOriginal(spec, words);
+    const parsed = await parseWithConfig(spec, words, readConfig);
     if (parsed.wantsHelp) {
       process.stdout.write(usageOf(spec));
       return 0;
@@ -78,17 +78,26 @@ export async function serverMain(
     }
     options = new OptionValues(spec.options, parsed);
   } catch (error) {
-    if (!(error instanceof OptionError)) throw error;
-    process.stdout.write(`${error.message}\n${usageOf(spec)}`);
+    if (error instanceof OptionError) process.stdout.write(`${error.message}\n${usageOf(spec)}`);
+    else process.stderr.write(`${program.program}: ${WalbError.from(error).message}\n`);
     return 1;
   }
   return await run(program, options);
+}
+
+function readConfig(path: string): string {
+  try {
+    return readFileSync(path, 'utf8');
+  } catch (error) {
+    throw WalbError.from(error, `-config ${path}`);
+  }
 }
 
 async function run(program: ServerProgram, options: OptionValues): Promise<number> {
   const nodeId = options.text('id') === 'host name' ? hostname() : (options.text('id') as string);
   const log = createLogger(options, nodeId);
   try {
+    checkCommonOptions(options);
     await serve(program, options, nodeId, log);
     return 0;
   } catch (thrown) {
@@ -206,19 +215,13 @@ function createLogger(options: OptionValues, nodeId: string): Logger {
   });
 }
 
-/** All three TLS options or none; anything else stops the start. */
+/** All three TLS options or none, as `checkCommonOptions` has made sure. */
 function tlsFrom(options: OptionValues): {
   tls?: { ca: string; certificate: string; privateKey: string };
 } {
   const names = ['tls-ca', 'tls-cert', 'tls-key'] as const;
   const given = names.filter((name) => options.has(name));
   if (given.length === 0) return {};
-  if (given.length < names.length) {
-    throw new WalbError(
-      'invalid-argument',
-      `TLS needs -tls-cert, -tls-key and -tls-ca together; only -${given.join(', -')} is given`,
-    );
-  }
   const read = (name: (typeof names)[number]): string => {
     const path = options.text(name) as string;
     try {
