@@ -31,8 +31,9 @@ export const ARCHIVE_OPTIONS: readonly OptionSpec[] = [
   {
     name: 'discard',
     type: 'string',
-    help: 'discards do: ignore, passdown or zero',
-    default: 'ignore',
+    help: 'discards become zeros (zero), holes (passdown), or are left out (ignore)',
+    // A discarded range reads as zeros on the volume: only so does a restored image equal it.
+    default: 'zero',
   },
   { name: 'fi', type: 'integer', help: 'bytes written between syncs', default: '1G' },
   {
