@@ -39,7 +39,7 @@ export class SimContent {
   }
 
   write(from: Uint8Array, position: Bytes): void {
-    if (from.length > 0) this.#change({ kind: 'write', position, data: from.slice() });
+    if (from.length > 0) this.#change({ kind: 'write', position, data: new Uint8Array(from) });
   }
 
   zero(position: Bytes, length: Bytes): void {
