@@ -2,9 +2,12 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { extname } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { endAll } from './group-ending.ts';
 
 export class Keeper {
   readonly #process: ChildProcess;
+  readonly #gone: Promise<void>;
+  readonly #pids = new Set<number>();
 
   constructor() {
     const program = new URL(`./group-keeper${extname(import.meta.filename)}`, import.meta.url);
@@ -13,18 +16,20 @@ export class Keeper {
       detached: true,
       stdio: ['pipe', 'ignore', 'ignore'],
     });
-    this.#process.on('error', () => {});
+    this.#gone = new Promise((resolve) => {
+      this.#process.once('error', () => resolve());
+      this.#process.once('exit', () => resolve());
+    });
     this.#process.stdin?.on('error', () => {});
-    this.#process.unref();
-    // The pipe must not keep the starter alive.
-    (this.#process.stdin as { unref?: () => void } | null)?.unref?.();
   }
 
   watch(pid: number): void {
+    this.#pids.add(pid);
     this.#tell('pid', pid);
   }
 
   forget(pid: number): void {
+    this.#pids.delete(pid);
     this.#tell('gone', pid);
   }
 
@@ -32,9 +37,12 @@ export class Keeper {
     this.#tell('folder', folder);
   }
 
-  /** Nothing is left to be kept, or it shall be done now. */
-  release(): void {
+  /** Has everything ended and removed; resolves when that is done. */
+  async end(): Promise<void> {
     this.#process.stdin?.end();
+    await this.#gone;
+    // Nothing is left for us unless the keeper itself was killed.
+    await endAll(this.#pids);
   }
 
   #tell(word: string, value: number | string): void {

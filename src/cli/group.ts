@@ -11,9 +11,14 @@ import { join } from 'node:path';
 import { type Bytes, type Env, parseHostPort, silentLogger } from '../core/index.ts';
 import { createRealEnv } from '../core/real-env.ts';
 import { grpcNetwork } from '../rpc/index.ts';
-import { K_ARCHIVE, K_PROXY, K_STORAGE, type ServerKind } from '../walbc/constants.ts';
-import { ServerLayout } from '../walbc/layout.ts';
-import { ServerConnectionParam } from '../walbc/servers.ts';
+import {
+  K_ARCHIVE,
+  K_PROXY,
+  K_STORAGE,
+  ServerConnectionParam,
+  type ServerKind,
+  ServerLayout,
+} from '../walbc/index.ts';
 import { DeviceDirectory, devicePathOf } from '../wdev/daemon/index.ts';
 import { connectNbd, type NbdClient } from '../wdev/nbd/index.ts';
 import type { Keeper } from './group-keeping.ts';
