@@ -17,6 +17,7 @@ import {
 import { openRingLog } from '../../wlog/index.ts';
 import { blockBackend, formatDevice, openDevice, type WalbDevice } from '../engine/index.ts';
 import {
+  checkListenAllowed,
   listenNbd,
   type NbdAddress,
   type NbdListener,
@@ -62,6 +63,8 @@ export interface ServedDevice {
  * `invalid-argument` when a new device has no size, and what the engine and the sockets throw.
  */
 export async function serveDevice(env: Env, options: ServeOptions): Promise<ServedDevice> {
+  // Before anything is formatted.
+  for (const address of options.nbd) checkListenAllowed(address, options.nbdTls);
   const files = { log: resolve(options.log), data: resolve(options.data) };
   const isNew = await formatIfNew(env, { ...options, ...files });
   const device = await openDevice(env, { ...files, path: devicePathOf(options.name) });

@@ -5,6 +5,7 @@ export { Allocation, TransmissionFlag } from './protocol.ts';
 export type { Extent } from './replies.ts';
 export { NbdServer, type NbdServerOptions } from './server.ts';
 export {
+  checkListenAllowed,
   type ListenOptions,
   listenNbd,
   type NbdAddress,

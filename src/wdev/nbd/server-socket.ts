@@ -49,7 +49,7 @@ export async function listenNbd(
   address: NbdAddress,
   options: ListenOptions = {},
 ): Promise<NbdListener> {
-  refuseOpenNetwork(address, options);
+  checkListenAllowed(address, options.tls);
   if (address.kind === 'unix') await removeStaleSocket(address.path);
   const upgrade = options.tls === undefined ? undefined : serverTlsUpgrade(options.tls);
   const listener = net.createServer({ pauseOnConnect: true, noDelay: true }, (socket) => {
@@ -75,8 +75,9 @@ export function uriOf(address: NbdAddress, secure = false, exportName = ''): str
   return `${scheme}://${host}:${address.port}/${name}`;
 }
 
-function refuseOpenNetwork(address: NbdAddress, options: ListenOptions): void {
-  if (address.kind === 'unix' || options.tls !== undefined || isLoopback(address.host)) return;
+/** Throws `permission-denied` for TCP beyond this machine without TLS. */
+export function checkListenAllowed(address: NbdAddress, security: NbdTls | undefined): void {
+  if (address.kind === 'unix' || security !== undefined || isLoopback(address.host)) return;
   throw new WalbError(
     'permission-denied',
     `NBD on ${address.host}:${address.port} would let everyone on the network read and write the ` +
@@ -85,7 +86,7 @@ function refuseOpenNetwork(address: NbdAddress, options: ListenOptions): void {
   );
 }
 
-export function isLoopback(host: string): boolean {
+function isLoopback(host: string): boolean {
   return host === 'localhost' || host === '::1' || (net.isIPv4(host) && host.startsWith('127.'));
 }
 

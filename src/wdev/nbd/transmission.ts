@@ -9,30 +9,13 @@
  * was sent; requests may be answered in any order).
  */
 import { type Bytes, type Logger, MIB, type Millis, WalbError } from '../../core/index.ts';
+import { Answers } from './answers.ts';
 import type { BlockBackend } from './backend.ts';
 import { Batch, type PlannedRequest } from './batch.ts';
 import type { Agreement } from './handshake.ts';
 import { type Intake, LARGE_PAYLOAD } from './intake.ts';
-import {
-  Command,
-  CommandFlag,
-  errnoOf,
-  type NbdErrno,
-  NbdError,
-  REQUEST_SIZE,
-  SIMPLE_REPLY_SIZE,
-} from './protocol.ts';
-import {
-  allocationExtents,
-  blockStatusSize,
-  MAX_BARE_REPLY,
-  putBlockStatus,
-  putDone,
-  putError,
-  putReadHeader,
-  putSimpleReply,
-  readHeaderSize,
-} from './replies.ts';
+import { Command, type NbdErrno, NbdError, REQUEST_SIZE } from './protocol.ts';
+import { putReadHeader, readHeaderSize } from './replies.ts';
 import { type ReplyRegion, ReplyWriter } from './reply-writer.ts';
 import {
   decodeRequest,
@@ -49,10 +32,6 @@ import type { Transport } from './transport.ts';
 const MAX_IN_FLIGHT_BYTES: Bytes = 72 * MIB;
 /** Requests of one connection under way; fio and QEMU stay below 256. */
 const MAX_IN_FLIGHT_REQUESTS = 4096;
-/** Descriptors of one BLOCK_STATUS reply; the client asks again for the rest. */
-const MAX_EXTENTS = 512;
-/** A failing disk is one log line per connection and this long, not one per request. */
-const LOG_INTERVAL: Millis = 10_000;
 
 export interface TransmissionOptions {
   readonly agreement: Agreement;
@@ -73,8 +52,8 @@ export class Transmission {
   readonly #intake: Intake;
   readonly #pool: SlabPool;
   readonly #log: Logger;
-  readonly #monotonic: () => Millis;
   readonly #replies: ReplyWriter;
+  readonly #answers: Answers;
   readonly #spareBatches: Batch[] = [];
   readonly #header = emptyRequest();
   /** Header of the WRITE whose payload is being received into a buffer of its own. */
@@ -89,8 +68,6 @@ export class Transmission {
   #pumping = false;
   /** serving → refusing (new requests get ESHUTDOWN) or draining (none are read) → closed. */
   #phase: 'serving' | 'refusing' | 'draining' | 'closed' = 'serving';
-  #lastLogged: { readonly key: string; readonly at: Millis } | undefined;
-  #unlogged = 0;
 
   constructor(options: TransmissionOptions) {
     this.#agreement = options.agreement;
@@ -99,7 +76,6 @@ export class Transmission {
     this.#intake = options.intake;
     this.#pool = options.pool;
     this.#log = options.log;
-    this.#monotonic = options.monotonic;
     this.#rules = {
       size: this.#backend.size,
       readOnly: this.#backend.readOnly,
@@ -109,6 +85,7 @@ export class Transmission {
       allocation: options.agreement.allocation,
     };
     this.#replies = new ReplyWriter(options.pool, options.transport, (n) => this.#sent(n));
+    this.#answers = new Answers({ ...options, replies: this.#replies });
   }
 
   /** Serves whatever whole requests the intake holds. */
@@ -135,7 +112,7 @@ export class Transmission {
   closed(): void {
     if (this.#phase === 'closed') return;
     this.#phase = 'closed';
-    this.#replies.release();
+    this.#answers.close();
   }
 
   /** One batch; true when another may follow at once. */
@@ -267,7 +244,7 @@ export class Transmission {
     for (let i = 0; i < batch.count; i++) {
       const request = batch.requests[i] as PlannedRequest;
       if (request.change >= 0) continue;
-      if (request.fault !== undefined) this.#replyFault(request, request.fault);
+      if (request.fault !== undefined) this.#answers.fault(request, request.fault);
       else if (request.type === Command.FLUSH) (flush ??= []).push(request);
       else this.#serve(batch, request);
     }
@@ -295,20 +272,20 @@ export class Transmission {
       const request = batch.requests[i] as PlannedRequest;
       if (request.change < 0) continue;
       const failed = error ?? batch.changes[request.change]?.error;
-      if (failed === undefined) this.#replyDone(request);
-      else this.#replyError(request, failed);
+      if (failed === undefined) this.#answers.done(request);
+      else this.#answers.error(request, failed);
     }
   }
 
   /** READ, CACHE, BLOCK_STATUS, and requests of no bytes at all. */
   #serve(batch: Batch, request: PlannedRequest): void {
     if (request.type === Command.BLOCK_STATUS) {
-      this.#replyBlockStatus(request);
+      this.#answers.blockStatus(request);
     } else if (request.type === Command.READ && request.length > 0) {
       this.#read(batch, request);
     } else {
       if (request.type === Command.CACHE) this.#backend.prefetch?.(request.offset, request.length);
-      this.#replyDone(request);
+      this.#answers.done(request);
     }
   }
 
@@ -322,7 +299,7 @@ export class Transmission {
     try {
       running = this.#backend.read(request.offset, slab.bytes.subarray(at + head, at + size));
     } catch (thrown) {
-      this.#replyError(request, WalbError.from(thrown));
+      this.#answers.error(request, WalbError.from(thrown));
       return;
     }
     putReadHeader(slab.view, at, request, this.#agreement.structured);
@@ -340,15 +317,15 @@ export class Transmission {
       return;
     }
     this.#replies.dropRegion(region);
-    if (error !== undefined) this.#replyError(request, error);
+    if (error !== undefined) this.#answers.error(request, error);
   }
 
   /** One call serves every FLUSH of the batch. */
   #flush(batch: Batch, requests: readonly PlannedRequest[]): void {
     const finish = (error: WalbError | undefined): void => {
       for (const request of requests) {
-        if (error === undefined) this.#replyDone(request);
-        else this.#replyError(request, error);
+        if (error === undefined) this.#answers.done(request);
+        else this.#answers.error(request, error);
       }
     };
     try {
@@ -378,69 +355,6 @@ export class Transmission {
       () => settle(undefined),
       (thrown: unknown) => settle(WalbError.from(thrown)),
     );
-  }
-
-  // Replying
-
-  #replyDone(request: Request): void {
-    if (this.#phase === 'closed') return;
-    this.#replies.reserve(MAX_BARE_REPLY);
-    const { slab, at } = this.#replies;
-    if (request.type === Command.READ) {
-      this.#replies.commit(putDone(slab.view, at, request, this.#agreement.structured));
-    } else {
-      putSimpleReply(slab.view, at, request, 0);
-      this.#replies.commit(SIMPLE_REPLY_SIZE);
-    }
-  }
-
-  #replyFault(request: Request, errno: NbdErrno): void {
-    this.#putError(request, errno, FAULT_TEXTS[errno] ?? '');
-  }
-
-  #replyError(request: Request, error: WalbError): void {
-    if (this.#phase === 'closed') return;
-    const errno = errnoOf(error.code);
-    this.#logFailure(request, error);
-    this.#putError(request, errno, error.message);
-  }
-
-  #putError(request: Request, errno: NbdErrno, text: string): void {
-    this.#replies.reserve(MAX_BARE_REPLY);
-    const { slab, at } = this.#replies;
-    const { structured } = this.#agreement;
-    this.#replies.commit(putError(slab.bytes, slab.view, at, request, { errno, text, structured }));
-  }
-
-  #replyBlockStatus(request: PlannedRequest): void {
-    const backend = this.#backend;
-    try {
-      const extents = allocationExtents(request.offset, request.length, {
-        limit: (request.flags & CommandFlag.REQ_ONE) === 0 ? MAX_EXTENTS : 1,
-        block: backend.blockSizes.minimum,
-        nextData: backend.nextData?.bind(backend),
-      });
-      const size = blockStatusSize(extents);
-      this.#replies.reserve(size);
-      putBlockStatus(this.#replies.slab.view, this.#replies.at, request, extents);
-      this.#replies.commit(size);
-    } catch (thrown) {
-      this.#replyError(request, WalbError.from(thrown));
-    }
-  }
-
-  #logFailure(request: Request, error: WalbError): void {
-    const key = `${request.type}:${error.code}`;
-    const now = this.#monotonic();
-    if (this.#lastLogged?.key === key && now - this.#lastLogged.at < LOG_INTERVAL) {
-      this.#unlogged++;
-      return;
-    }
-    const { type, offset, length } = request;
-    const fields = { err: error, command: COMMAND_NAMES[type], offset, length };
-    this.#log.error({ ...fields, unlogged: this.#unlogged }, 'NBD request failed');
-    this.#lastLogged = { key, at: now };
-    this.#unlogged = 0;
   }
 
   // Flow
@@ -476,15 +390,3 @@ export class Transmission {
 function isRangeChange(type: number): boolean {
   return type === Command.TRIM || type === Command.WRITE_ZEROES;
 }
-
-const COMMAND_NAMES: Readonly<Record<number, string>> = Object.fromEntries(
-  Object.entries(Command).map(([name, type]) => [type, name]),
-);
-
-const FAULT_TEXTS: Readonly<Record<number, string>> = {
-  [NbdError.EINVAL]: 'unknown command or flag, or a range that is misaligned or out of bounds',
-  [NbdError.ENOSPC]: 'the range ends beyond the device',
-  [NbdError.EPERM]: 'the export is read-only',
-  [NbdError.ENOTSUP]: 'zeros can not be made quickly here',
-  [NbdError.ESHUTDOWN]: 'the server is shutting down',
-};

@@ -1,6 +1,6 @@
 /** `walb wdev` and `wdevc` as an operator types them. Source: cli.md 3. */
 import { type ExecFileException, execFile } from 'node:child_process';
-import { existsSync, mkdtempSync, rmSync, truncateSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdtempSync, readdirSync, rmSync, truncateSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -34,7 +34,7 @@ function run(program: string, args: string[]): Promise<Result> {
     execFile(
       join(ROOT, 'bin', program),
       args,
-      { env },
+      { env, cwd: folder },
       (error: ExecFileException | null, stdout, stderr) => {
         resolve({ code: error === null ? 0 : Number(error.code), stdout, stderr });
       },
@@ -80,6 +80,37 @@ describe('walb wdev', () => {
     expect(existsSync(join(folder, 'devices', 'v0'))).toBe(false);
   });
 
+  test('kill -9 under load loses nothing that was acknowledged', async () => {
+    const path = (await walb('wdev', 'create', 'v0', '--size', '16m')).stdout
+      .trim()
+      .replace(/^.*unix:/, '');
+    const clock = new RealClock();
+    const pid = await pidOf('v0');
+    const client = await connectNbd({ kind: 'unix', path }, { clock });
+    // Block i holds its newest acknowledged round, or the one that was under way.
+    const [sent, acknowledged] = [new Uint32Array(64), new Uint32Array(64)];
+    const writer = async (block: number): Promise<void> => {
+      for (;;) {
+        const round = ++sent[block]!;
+        await client.write(block * 4096, Buffer.alloc(4096, `${block}:${round};`));
+        acknowledged[block] = round;
+        if (block === 0 && round === 200) process.kill(pid, 'SIGKILL');
+      }
+    };
+    const ends = await Promise.allSettled(Array.from(sent, (_, block) => writer(block)));
+    expect(ends.every(({ status }) => status === 'rejected')).toBe(true);
+    await client.close();
+    expect(await walb('wdev', 'start', 'v0')).toMatchObject({ code: 0 });
+    const again = await connectNbd({ kind: 'unix', path }, { clock });
+    const into = Buffer.alloc(4096);
+    for (const [block, last] of acknowledged.entries()) {
+      await again.read(block * 4096, into);
+      const candidates = [last, last + 1].map((round) => Buffer.alloc(4096, `${block}:${round};`));
+      expect(candidates.some((candidate) => candidate.equals(into))).toBe(true);
+    }
+    await again.close();
+  });
+
   test.each([
     ['create without a size', ['create', 'v1'], 8, /say how big/],
     ['a name that is a path', ['create', '../x', '--size', '1m'], 2, /bad device name/],
@@ -87,7 +118,7 @@ describe('walb wdev', () => {
     ['an unknown device', ['info', 'zz'], 3, /no device 'zz'/],
     ['serve for nobody', ['serve', '--log', 'l', '--data', 'd'], 2, /--socket PATH or --port/],
     [
-      'serve to everybody',
+      'serve in a folder that is not there',
       [
         'serve',
         '--log',
@@ -102,12 +133,20 @@ describe('walb wdev', () => {
       3,
       /nonexistent/,
     ],
+    [
+      'serve to everybody',
+      ['serve', '--log', 'l', '--data', 'd', '--port', '0', '--host', '0.0.0.0', '--size', '1m'],
+      10,
+      /TLS/,
+    ],
   ])('%s says what is wrong and leaves nothing behind', async (_what, args, code, message) => {
     expect(await walb('wdev', ...args)).toMatchObject({
       code,
       stderr: expect.stringMatching(message),
     });
     expect((await walb('wdev', 'list', '--json')).stdout).toBe('[]\n');
+    const left = readdirSync(folder, { recursive: true });
+    expect(left.filter((name) => name !== 'devices')).toEqual([]);
   });
 });
 
