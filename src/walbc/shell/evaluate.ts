@@ -1,0 +1,79 @@
+/**
+ * Runs what the operator typed, in the worker's global scope, and says how it ended. Ctrl-C works at
+ * any moment: see interruptible.ts.
+ */
+import { pythonNames, SystemExit } from './builtins.ts';
+import { type Compiled, compile, IncompleteInput } from './compile.ts';
+import { describeError, exitCodeOf } from './describe-error.ts';
+import { asKeyboardInterrupt, interruptible, KeyboardInterrupt } from './interruptible.ts';
+import type { EvaluateMode, Outcome } from './protocol.ts';
+import { isAssignment } from './source.ts';
+import { display, type ShowOptions } from './table.ts';
+
+const LEAVE = /^(exit|quit)(\(\s*\))?;?$/;
+
+export interface EvaluatorOptions {
+  readonly write: (text: string) => void;
+  readonly show: () => ShowOptions;
+}
+
+export class Evaluator {
+  readonly #write: (text: string) => void;
+  readonly #show: () => ShowOptions;
+  /** Ends the wait for a promise of the operator's code. */
+  #interruptAsync: (() => void) | undefined;
+
+  constructor({ write, show }: EvaluatorOptions) {
+    this.#write = write;
+    this.#show = show;
+    Object.assign(globalThis, pythonNames(write));
+  }
+
+  /** Runs one input or one whole script. Never throws. */
+  async run(code: string, file: string, mode: EvaluateMode): Promise<Outcome> {
+    if (mode !== 'script' && LEAVE.test(code.trim())) return { status: 'exit', exitCode: 0 };
+    try {
+      const compiled = compile(code, {
+        file,
+        mayContinue: mode === 'prompt',
+        pythonic: !/\.[cm]?[jt]s$/.test(file),
+      });
+      const value = await this.#valueOf(compiled);
+      if (mode !== 'script' && !isAssignment(code)) this.#print(value);
+      return { status: 'ok' };
+    } catch (thrown) {
+      return this.#outcomeOf(thrown, mode === 'prompt' ? undefined : file);
+    }
+  }
+
+  /** Ctrl-C while a promise is waited for. */
+  interrupt(): void {
+    this.#interruptAsync?.();
+  }
+
+  async #valueOf({ script, isAsync }: Compiled): Promise<unknown> {
+    const value: unknown = script.runInThisContext({ breakOnSigint: true, displayErrors: false });
+    if (!isAsync && !(value instanceof Promise)) return value;
+    const interrupted = new Promise<never>((_, reject) => {
+      this.#interruptAsync = () => reject(new KeyboardInterrupt(''));
+    });
+    try {
+      return await Promise.race([value, interrupted]);
+    } finally {
+      this.#interruptAsync = undefined;
+    }
+  }
+
+  #print(value: unknown): void {
+    const text = interruptible(() => display(value, this.#show()));
+    if (text !== '') this.#write(`${text}\n`);
+    if (value !== undefined && value !== null) Reflect.set(globalThis, '_', value);
+  }
+
+  #outcomeOf(thrown: unknown, file: string | undefined): Outcome {
+    const error = asKeyboardInterrupt(thrown);
+    if (error instanceof IncompleteInput) return { status: 'incomplete' };
+    if (error instanceof SystemExit) return { status: 'exit', exitCode: error.exitCode };
+    return { status: 'failed', exitCode: exitCodeOf(error), text: describeError(error, file) };
+  }
+}

@@ -1,0 +1,75 @@
+/**
+ * Keyword arguments at the prompt. `f(a, timeoutS=10)` arrives as `f(a, __kw({ timeoutS: 10 }))`
+ * (source.ts); here the names become positions, by the parameter list of what is called.
+ */
+import { WalbError } from '../../core/index.ts';
+import type { Signature } from './stand-ins.ts';
+
+/** An underscore in front only says that the method does not use the argument. */
+const PARAMETER = /^(?:\.\.\.)?_?([\p{L}_$][\p{L}\p{N}_$]*)/u;
+
+export class Keywords {
+  readonly values: Readonly<Record<string, unknown>>;
+
+  constructor(values: Readonly<Record<string, unknown>>) {
+    this.values = values;
+  }
+}
+
+/** The names in a parameter list such as `['vol', 'timeoutS = TIMEOUT_SEC']`. */
+export function parameterNames(params: readonly string[]): string[] {
+  return params.flatMap((param) => PARAMETER.exec(param)?.[1] ?? []);
+}
+
+/**
+ * The arguments with keywords put in place. A plain object in the last place counts as keywords when
+ * all its keys are parameters that have no value yet: `walbc.full_backup(s0, vol, { timeoutS: 10 })`.
+ * Throws `invalid-argument` for a name that there is not, or that has a value already.
+ */
+export function toPositional(args: readonly unknown[], signature: Signature): readonly unknown[] {
+  const last = args.at(-1);
+  const names = parameterNames(signature.params);
+  const given = args.slice(0, -1);
+  if (last instanceof Keywords) return place(given, last.values, names, signature.name);
+  if (!isPlainObject(last)) return args;
+  const keys = Object.keys(last);
+  const areKeywords = keys.length > 0 && keys.every((key) => names.indexOf(key) >= given.length);
+  return areKeywords ? place(given, last, names, signature.name) : args;
+}
+
+function place(
+  given: readonly unknown[],
+  keywords: Readonly<Record<string, unknown>>,
+  names: readonly string[],
+  callee: string,
+): unknown[] {
+  const placed = [...given];
+  for (const [name, value] of Object.entries(keywords)) {
+    const position = names.indexOf(name);
+    if (position < 0) {
+      throw new WalbError(
+        'invalid-argument',
+        `${callee}() has no argument '${name}'; there are: ${names.join(', ') || 'none'}`,
+      );
+    }
+    if (position < given.length) {
+      throw new WalbError('invalid-argument', `${callee}() got argument '${name}' twice`);
+    }
+    placed[position] = value;
+  }
+  return Array.from(placed);
+}
+
+function isPlainObject(value: unknown): value is Record<string, unknown> {
+  return (
+    typeof value === 'object' && value !== null && Object.getPrototypeOf(value) === Object.prototype
+  );
+}
+
+/** For functions of the shell itself: `sorted(list, reverse=True)` as the list and the options. */
+export function splitKeywords<T extends object>(args: readonly unknown[]): [unknown[], Partial<T>] {
+  const last = args.at(-1);
+  return last instanceof Keywords
+    ? [args.slice(0, -1), last.values as Partial<T>]
+    : [[...args], {}];
+}

@@ -1,0 +1,97 @@
+/**
+ * The main thread's share of the library: what does calls. Instances stay here; the worker gets
+ * stand-ins of the same shape.
+ */
+import { Controller } from '../controller/controller.ts';
+import { Device } from '../device.ts';
+import type { ControllerEnvironment } from '../environment.ts';
+import { exists_file, run_local_command } from '../run-command.ts';
+import type { Callable } from './bridge-host.ts';
+import { classes } from './library-names.ts';
+import type { RemoteClass } from './remote-shape.ts';
+import { shapeOfClass } from './remote-shape.ts';
+import type { ValueClasses } from './wire.ts';
+
+export interface RemoteKind {
+  readonly cls: Callable;
+  /** Makes an instance from the operator's arguments. */
+  readonly create: (args: readonly unknown[]) => object;
+  readonly shape: RemoteClass;
+  /** Releases what the instance holds when the shell ends. */
+  readonly close?: (instance: object) => void;
+  /** Cancels what the instance is waiting for. */
+  readonly interrupt?: (instance: object) => void;
+}
+
+export interface MainLibrary {
+  /** Module whose `library` is the worker's share. */
+  readonly url: URL;
+  readonly classes: ValueClasses;
+  readonly remotes: Readonly<Record<string, RemoteKind>>;
+  /** Asynchronous functions by name. */
+  readonly functions: Readonly<Record<string, Callable>>;
+}
+
+/** Members of the layers below the API (controller/base.ts), and what only a program needs. */
+const NOT_FOR_OPERATORS = new Set([
+  'atEach',
+  'close',
+  'command',
+  'connection',
+  'environment',
+  'interrupt',
+  'interrupted',
+  'lookFor',
+  'looks',
+  'print',
+  'query',
+  'runTask',
+  'verifyActive',
+]);
+
+function shapeFor(name: string, cls: Callable): RemoteClass {
+  const shape = shapeOfClass(name, cls as Parameters<typeof shapeOfClass>[1]);
+  const isForOperators = (member: string): boolean => !NOT_FOR_OPERATORS.has(member);
+  return {
+    ...shape,
+    params: shape.params.filter((param) => !param.startsWith('environment')),
+    members: shape.members.filter(({ name: member }) => isForOperators(member)),
+  };
+}
+
+/** `environment`: what every controller made in the shell prints to and reports its waits to. */
+export function mainLibrary(environment: ControllerEnvironment): MainLibrary {
+  const extension = import.meta.url.endsWith('.ts') ? 'ts' : 'js';
+  return {
+    url: new URL(`./library-names.${extension}`, import.meta.url),
+    classes,
+    remotes: {
+      Controller: {
+        cls: Controller,
+        shape: controllerShape(),
+        create: ([path, layout, isDebug, timeoutS]) =>
+          new Controller(
+            path as string,
+            layout as never,
+            (isDebug ?? false) as boolean,
+            (timeoutS ?? 0) as number,
+            environment,
+          ),
+        close: (instance) => (instance as Controller).close(),
+        interrupt: (instance) => (instance as Controller).interrupt(),
+      },
+      Device: {
+        cls: Device,
+        shape: shapeFor('Device', Device),
+        create: (args) => Reflect.construct(Device, args) as Device,
+      },
+    },
+    functions: { exists_file, run_local_command },
+  };
+}
+
+/** The constructor is that of the lowest layer, which the class itself does not repeat. */
+function controllerShape(): RemoteClass {
+  const params = ['controllerPath', 'sLayout', 'isDebug = false', 'timeoutS = 0'];
+  return { ...shapeFor('Controller', Controller), params };
+}

@@ -1,0 +1,148 @@
+/**
+ * One line below the prompt while a call takes its time: what is awaited, how far it is, how fast, and
+ * how long it will take. It is erased when the call ends; where output is no terminal it never appears.
+ */
+import { formatSizeForHumans, LB_SIZE } from '../../core/index.ts';
+import type { WaitReport } from '../environment.ts';
+
+/** Quick calls do not flicker. */
+const QUIET_MS = 500;
+const FRAME_MS = 120;
+const FRAMES = ['|', '/', '-', '\\'];
+const ERASE = '\r\x1b[K';
+
+export interface ProgressOutput {
+  write(text: string): unknown;
+  readonly columns?: number;
+}
+
+interface Sample {
+  readonly at: number;
+  readonly bytes: number;
+}
+
+export class ProgressLine {
+  readonly #output: ProgressOutput | undefined;
+  readonly #now: () => number;
+  #what = '';
+  #report: WaitReport | undefined;
+  #first: Sample | undefined;
+  #began = 0;
+  #timer: NodeJS.Timeout | undefined;
+  #isDrawn = false;
+
+  /** Without `output` nothing is ever drawn. */
+  constructor(output: ProgressOutput | undefined, now: () => number = () => performance.now()) {
+    this.#output = output;
+    this.#now = now;
+  }
+
+  /** A call begins. `what`: its name. */
+  start(what: string): void {
+    if (this.#output === undefined || what === '') return;
+    this.stop();
+    this.#what = what;
+    this.#began = this.#now();
+    this.#timer = setTimeout(() => {
+      this.#draw();
+      this.#timer = setInterval(() => this.#draw(), FRAME_MS);
+    }, QUIET_MS);
+  }
+
+  stop(): void {
+    clearTimeout(this.#timer);
+    this.#timer = undefined;
+    this.#report = undefined;
+    this.#first = undefined;
+    this.erase();
+  }
+
+  /** What the call is waiting for now. */
+  report(report: WaitReport | undefined): void {
+    // A wait within the call has ended; the last look stays until the next one.
+    if (report === undefined) return;
+    if (report.what !== this.#report?.what || report.server !== this.#report.server) {
+      this.#first = undefined;
+    }
+    this.#report = report;
+    const bytes = progressOf(report)?.done;
+    if (bytes !== undefined) this.#first ??= { at: this.#now(), bytes };
+  }
+
+  /** Makes room for other output; the next frame draws the line again below it. */
+  erase(): void {
+    if (this.#isDrawn) this.#output?.write(ERASE);
+    this.#isDrawn = false;
+  }
+
+  #draw(): void {
+    const elapsed = this.#now() - this.#began;
+    const frame = FRAMES[Math.floor(elapsed / FRAME_MS) % FRAMES.length]!;
+    const text = `${frame} ${progressText(this.#what, this.#report, elapsed, this.#rate())}`;
+    // A line that wraps could not be erased.
+    const width = Math.max(10, (this.#output?.columns ?? 80) - 1);
+    this.#output?.write(`${ERASE}${text.slice(0, width)}`);
+    this.#isDrawn = true;
+  }
+
+  /** Bytes per second since the first report of this wait. */
+  #rate(): number | undefined {
+    const done = this.#report === undefined ? undefined : progressOf(this.#report)?.done;
+    if (done === undefined || this.#first === undefined) return undefined;
+    const seconds = (this.#now() - this.#first.at) / 1000;
+    const bytes = done - this.#first.bytes;
+    return seconds >= 0.5 && bytes > 0 ? bytes / seconds : undefined;
+  }
+}
+
+interface ByteProgress {
+  readonly done: number;
+  /** 0 = not known. */
+  readonly total: number;
+}
+
+function progressOf({ view }: WaitReport): ByteProgress | undefined {
+  const [progress] = view?.progress ?? [];
+  if (progress === undefined) return undefined;
+  const unit = progress.inBytes ? 1 : LB_SIZE;
+  return { done: progress.done * unit, total: progress.total * unit };
+}
+
+/** For example `restore: Restore of vol at a0, 40% of 2 GiB, 210 MiB/s, 0:06 left (0:04)`. */
+export function progressText(
+  what: string,
+  report: WaitReport | undefined,
+  elapsedMs: number,
+  rate: number | undefined,
+): string {
+  const elapsed = `(${formatDuration(elapsedMs / 1000)})`;
+  if (report === undefined) return `${what} ${elapsed}`;
+  const parts = [`${what}: ${report.what} at ${report.server}`];
+  if (report.unreachable !== undefined) parts.push(`no answer: ${report.unreachable}`);
+  else if (report.view !== undefined) parts.push(report.view.state);
+  parts.push(...progressParts(progressOf(report), rate));
+  return `${parts.join(', ')} ${elapsed}`;
+}
+
+function progressParts(progress: ByteProgress | undefined, rate: number | undefined): string[] {
+  if (progress === undefined) return [];
+  const { done, total } = progress;
+  const parts =
+    total > 0
+      ? [`${Math.floor((100 * done) / total)}% of ${formatSizeForHumans(total)}`]
+      : [formatSizeForHumans(done)];
+  if (rate === undefined) return parts;
+  parts.push(`${formatSizeForHumans(Math.round(rate))}/s`);
+  if (total > done) parts.push(`${formatDuration((total - done) / rate)} left`);
+  return parts;
+}
+
+/** `0:07`, `12:30`, `3:00:00`. */
+export function formatDuration(seconds: number): string {
+  const whole = Math.floor(seconds);
+  const two = (value: number): string => String(value).padStart(2, '0');
+  const [hours, minutes] = [Math.floor(whole / 3600), Math.floor(whole / 60) % 60];
+  return hours > 0
+    ? `${hours}:${two(minutes)}:${two(whole % 60)}`
+    : `${minutes}:${two(whole % 60)}`;
+}

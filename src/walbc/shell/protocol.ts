@@ -1,0 +1,102 @@
+/**
+ * Messages between the main thread (terminal, calls, Ctrl-C) and the worker thread (the operator's
+ * code). Requests to the worker are answered when its code ends; calls from the worker are answered
+ * on a port of their own that it reads synchronously while it waits.
+ */
+import type { RemoteClass } from './remote-shape.ts';
+import type { WireError, WireHandle } from './wire.ts';
+
+/** Places in the shared array of 32-bit integers. */
+export const WAKE = 0;
+export const SHARED_WORDS = 1;
+
+export interface WorkerData {
+  /** Module whose `values` are the worker's share of the library. */
+  readonly libraryUrl: string;
+  readonly shared: SharedArrayBuffer;
+  readonly replies: unknown;
+}
+
+/** What the worker is to define before the first input. */
+export interface Setup {
+  readonly remotes: readonly RemoteClass[];
+  /** Encoded values by variable name. */
+  readonly globals: Readonly<Record<string, unknown>>;
+  readonly colors: boolean;
+  readonly columns: number;
+  readonly argv: readonly string[];
+}
+
+/** How the text is to be run. */
+export type EvaluateMode =
+  /** A line at the prompt: incomplete input is asked for, results are printed. */
+  | 'prompt'
+  /** `-c`: the value of the last expression is printed. */
+  | 'command'
+  /** A script or runbook: only what it prints is printed. */
+  | 'script';
+
+export type ToWorker =
+  | { readonly type: 'setup'; readonly id: number; readonly setup: Setup }
+  | {
+      readonly type: 'evaluate';
+      readonly id: number;
+      readonly code: string;
+      readonly file: string;
+      readonly mode: EvaluateMode;
+      readonly columns: number;
+    }
+  | { readonly type: 'complete'; readonly id: number; readonly line: string }
+  | { readonly type: 'interrupt' };
+
+export type Outcome =
+  | { readonly status: 'ok' }
+  | { readonly status: 'incomplete' }
+  | { readonly status: 'failed'; readonly exitCode: number; readonly text: string }
+  | { readonly status: 'exit'; readonly exitCode: number };
+
+export interface Completions {
+  readonly matches: readonly string[];
+  /** The part of the line that the matches replace. */
+  readonly typed: string;
+  /** Signature and summary of the call the cursor is in. */
+  readonly hint?: string;
+}
+
+/** What the worker asks the main thread to do. */
+export type Request =
+  | {
+      readonly kind: 'method';
+      readonly target: WireHandle;
+      readonly member: string;
+      readonly args: unknown[];
+    }
+  | { readonly kind: 'function'; readonly target: WireHandle; readonly args: unknown[] }
+  | { readonly kind: 'create'; readonly class: string; readonly args: unknown[] }
+  | { readonly kind: 'get'; readonly target: WireHandle; readonly member: string }
+  | {
+      readonly kind: 'set';
+      readonly target: WireHandle;
+      readonly member: string;
+      readonly value: unknown;
+    }
+  /** Waits until everything printed so far has left the process. */
+  | { readonly kind: 'drain' };
+
+export type FromWorker =
+  | { readonly type: 'ready' }
+  | { readonly type: 'print'; readonly text: string }
+  | { readonly type: 'call'; readonly id: number; readonly request: Request }
+  /** The operator does not wait for this call any more. `quiet`: nobody will read what goes on. */
+  | { readonly type: 'abandon'; readonly id: number; readonly quiet: boolean }
+  | { readonly type: 'release'; readonly handle: number }
+  | { readonly type: 'evaluated'; readonly id: number; readonly outcome: Outcome }
+  | { readonly type: 'completed'; readonly id: number; readonly completions: Completions }
+  | { readonly type: 'set-up'; readonly id: number; readonly error?: WireError };
+
+/** The answer to a call, on the port of replies. */
+export type Reply =
+  | { readonly id: number; readonly ok: true; readonly value: unknown }
+  | { readonly id: number; readonly ok: false; readonly error: WireError }
+  /** Answer to `abandon`: what goes on at the servers, '' when nothing is known to. */
+  | { readonly id: number; readonly goesOn: string };

@@ -1,0 +1,185 @@
+/**
+ * One shell: the worker thread with the operator's names, and the calls it makes. What sits in front of
+ * it (prompt, script, runbook) sends text and gets outcomes.
+ */
+import { MessageChannel, Worker } from 'node:worker_threads';
+import { WalbError } from '../../core/index.ts';
+import { BridgeHost, type RunningCall } from './bridge-host.ts';
+import type { MainLibrary } from './main-library.ts';
+import {
+  type Completions,
+  type EvaluateMode,
+  type FromWorker,
+  type Outcome,
+  SHARED_WORDS,
+  type ToWorker,
+  type WorkerData,
+} from './protocol.ts';
+import { decodeError } from './wire.ts';
+
+export interface SessionOutput {
+  write(text: string): void;
+  /** Resolves when what was written has left the process. */
+  drained(): Promise<void>;
+  readonly columns: number;
+  readonly colors: boolean;
+}
+
+export interface SessionOptions {
+  readonly library: MainLibrary;
+  readonly output: SessionOutput;
+  /** Variables that are there from the start. */
+  readonly globals: Readonly<Record<string, unknown>>;
+  readonly argv?: readonly string[];
+  readonly onStart?: (call: RunningCall) => void;
+  readonly onEnd?: (call: RunningCall) => void;
+  readonly goesOn?: (call: RunningCall) => Promise<string>;
+}
+
+type Answer = Extract<FromWorker, { readonly type: 'evaluated' | 'completed' | 'set-up' }>;
+
+export class ShellSession {
+  readonly #options: SessionOptions;
+  readonly #worker: Worker;
+  readonly #host: BridgeHost;
+  readonly #waiting = new Map<number, PromiseWithResolvers<Answer>>();
+  readonly #ready = Promise.withResolvers<void>();
+  #nextId = 1;
+  readonly #onSigint = (): void => this.interrupt();
+
+  private constructor(options: SessionOptions) {
+    this.#options = options;
+    const { port1, port2 } = new MessageChannel();
+    const shared = new SharedArrayBuffer(4 * SHARED_WORDS);
+    const workerData: WorkerData = {
+      libraryUrl: options.library.url.href,
+      shared,
+      replies: port2,
+    };
+    const extension = import.meta.url.endsWith('.ts') ? 'ts' : 'js';
+    this.#worker = new Worker(new URL(`./worker.${extension}`, import.meta.url), {
+      workerData,
+      transferList: [port2],
+      name: 'walbc-shell',
+    });
+    port1.unref();
+    this.#host = new BridgeHost(port1, new Int32Array(shared), {
+      classes: options.library.classes,
+      remotes: options.library.remotes,
+      ...(options.onStart === undefined ? {} : { onStart: options.onStart }),
+      ...(options.onEnd === undefined ? {} : { onEnd: options.onEnd }),
+      goesOn: (call) => this.#interrupted(call),
+      drain: () => options.output.drained(),
+    });
+    this.#worker.on('message', (message: FromWorker) => this.#receive(message));
+    this.#worker.on('error', (error) => this.#fail(error));
+    this.#worker.on('exit', (code) =>
+      this.#fail(new WalbError('internal', `the shell's thread ended with code ${code}`)),
+    );
+    // SIGINT reaches the operator's code by itself (interruptible.ts) except while it waits for a
+    // promise; and it must not end this process in between.
+    process.on('SIGINT', this.#onSigint);
+  }
+
+  /** Starts the worker and defines the names. */
+  static async start(options: SessionOptions): Promise<ShellSession> {
+    const session = new ShellSession(options);
+    try {
+      await session.#ready.promise;
+      await session.#setUp();
+      return session;
+    } catch (thrown) {
+      await session.close();
+      throw thrown;
+    }
+  }
+
+  /** Runs one input, or a whole script. */
+  async evaluate(code: string, file: string, mode: EvaluateMode): Promise<Outcome> {
+    const { columns } = this.#options.output;
+    const answer = await this.#ask((id) => ({ type: 'evaluate', id, code, file, mode, columns }));
+    // Calls that were cut off between two messages are not waited for by anybody.
+    this.#host.forget();
+    if (answer.type !== 'evaluated') throw new WalbError('internal', 'wrong answer of the worker');
+    return answer.outcome;
+  }
+
+  async complete(line: string): Promise<Completions> {
+    const answer = await this.#ask((id) => ({ type: 'complete', id, line }));
+    if (answer.type !== 'completed') throw new WalbError('internal', 'wrong answer of the worker');
+    return answer.completions;
+  }
+
+  /** Ctrl-C while the operator's code waits for a promise of its own. */
+  interrupt(): void {
+    this.#post({ type: 'interrupt' });
+  }
+
+  async close(): Promise<void> {
+    process.off('SIGINT', this.#onSigint);
+    this.#worker.removeAllListeners('exit');
+    await this.#worker.terminate();
+    this.#host.closeAll((thing) => this.#kindOf(thing)?.close?.(thing));
+  }
+
+  async #setUp(): Promise<void> {
+    const { library, globals, output, argv = [] } = this.#options;
+    const everything = { ...library.functions, ...globals };
+    const encoded = Object.fromEntries(
+      Object.entries(everything).map(([name, value]) => [name, this.#host.encode(value)]),
+    );
+    const answer = await this.#ask((id) => ({
+      type: 'setup',
+      id,
+      setup: {
+        remotes: Object.values(library.remotes).map(({ shape }) => shape),
+        globals: encoded,
+        colors: output.colors,
+        columns: output.columns,
+        argv,
+      },
+    }));
+    if (answer.type === 'set-up' && answer.error !== undefined) throw decodeError(answer.error);
+  }
+
+  /** The operator stopped waiting: cancel our side, then find out what the servers go on with. */
+  async #interrupted(call: RunningCall): Promise<string> {
+    const isObject = typeof call.target === 'object' && call.target !== null;
+    if (isObject) this.#kindOf(call.target)?.interrupt?.(call.target);
+    return (await this.#options.goesOn?.(call)) ?? '';
+  }
+
+  #kindOf(thing: object): MainLibrary['remotes'][string] | undefined {
+    return Object.values(this.#options.library.remotes).find(({ cls }) => thing instanceof cls);
+  }
+
+  #receive(message: FromWorker): void {
+    if (this.#host.accept(message)) return;
+    if (message.type === 'ready') this.#ready.resolve();
+    else if (message.type === 'print') this.#options.output.write(message.text);
+    else if ('id' in message) {
+      this.#waiting.get(message.id)?.resolve(message as Answer);
+      this.#waiting.delete(message.id);
+    }
+  }
+
+  #fail(thrown: unknown): void {
+    const error = WalbError.from(thrown, "the shell's thread");
+    this.#ready.reject(error);
+    for (const waiting of this.#waiting.values()) waiting.reject(error);
+    this.#waiting.clear();
+  }
+
+  #post(message: ToWorker): void {
+    this.#worker.postMessage(message);
+  }
+
+  async #ask(message: (id: number) => ToWorker): Promise<Answer> {
+    const id = this.#nextId;
+    this.#nextId += 1;
+    const waiting = Promise.withResolvers<Answer>();
+    this.#waiting.set(id, waiting);
+    this.#post(message(id));
+    return await waiting.promise;
+  }
+}

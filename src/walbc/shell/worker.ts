@@ -1,0 +1,151 @@
+/**
+ * The worker thread: here runs what the operator types. Its global scope holds the names of the
+ * library, the servers of the layout and the operator's own variables.
+ */
+import { Console } from 'node:console';
+import { createRequire, isBuiltin } from 'node:module';
+import { Writable } from 'node:stream';
+import { type MessagePort, parentPort, workerData } from 'node:worker_threads';
+import { BridgeCaller } from './bridge-caller.ts';
+import { type CompletionScope, complete } from './complete.ts';
+import { describeError } from './describe-error.ts';
+import { Evaluator } from './evaluate.ts';
+import { Help, namesOf } from './help.ts';
+import { Keywords, toPositional } from './keywords.ts';
+import type { WorkerLibrary } from './library-names.ts';
+import { printer } from './printer.ts';
+import type { FromWorker, Setup, ToWorker, WorkerData } from './protocol.ts';
+import { parametersOf } from './remote-shape.ts';
+import { KEYWORDS_FUNCTION } from './source.ts';
+import { nameSignature, StandIns } from './stand-ins.ts';
+import { decode, encodeError, type ValueClass } from './wire.ts';
+
+/** Completion may ask a server; the operator is typing and does not wait for longer. */
+const COMPLETION_MS = 700;
+
+const data = workerData as WorkerData;
+const port = parentPort as MessagePort;
+const post = (message: FromWorker): void => port.postMessage(message);
+const { library } = (await import(data.libraryUrl)) as { library: WorkerLibrary };
+const caller = new BridgeCaller(post, data.replies as MessagePort, new Int32Array(data.shared));
+const standIns = new StandIns(caller, library.classes, (handle) =>
+  post({ type: 'release', handle }),
+);
+const write = printer(
+  (text) => post({ type: 'print', text }),
+  () => standIns.request({ kind: 'drain' }),
+);
+const look = { columns: 80, colors: false };
+const ambient = new Set(Object.getOwnPropertyNames(globalThis));
+const help = new Help(library.docs);
+const evaluator = new Evaluator({ write, show: () => look });
+const scope: CompletionScope = { globals: globalThis, ambient, help };
+/** What `require('walb-ts')` of a runbook gives: the same names, whose calls block. */
+const packageNames: Record<string, unknown> = {};
+
+function setUp(setup: Setup): void {
+  Object.assign(look, { columns: setup.columns, colors: setup.colors });
+  for (const [name, cls] of Object.entries(library.classes)) define(name, callable(name, cls));
+  for (const [name, value] of Object.entries(library.names)) define(name, value);
+  for (const shape of setup.remotes)
+    define(shape.name, callable(shape.name, standIns.define(shape)));
+  for (const [name, value] of Object.entries(setup.globals)) define(name, decode(value, standIns));
+  defineShellNames(setup.argv);
+}
+
+function define(name: string, value: unknown): void {
+  packageNames[name] = value;
+  Reflect.set(globalThis, name, value);
+}
+
+/** A class that works without `new`, as in Python, and with keyword arguments. */
+function callable(name: string, cls: ValueClass): unknown {
+  const signature = { className: '', name, params: parametersOf(cls) };
+  const construct = (_: unknown, args: unknown[]): object =>
+    Reflect.construct(cls as unknown as new () => object, [...toPositional(args, signature)]);
+  const proxy = new Proxy(cls, {
+    construct,
+    apply: (_, __, args: unknown[]) => construct(_, args),
+  });
+  return nameSignature(proxy, signature);
+}
+
+function defineShellNames(argv: readonly string[]): void {
+  const require = requireFrom(`${process.cwd()}/`);
+  Object.assign(globalThis, {
+    // Compiled modules and what is pasted from them refer to these.
+    exports: {},
+    module: { exports: {} },
+    require,
+    argv: [...argv],
+    console: new Console(
+      new Writable({ write: (chunk, _, done) => done(void write(String(chunk))) }),
+    ),
+    help: (value?: unknown) => write(`${help.about(value)}\n`),
+    dir: (value: unknown = globalThis) =>
+      value === globalThis
+        ? Object.keys(globalThis).filter((name) => !ambient.has(name) && !name.startsWith('__'))
+        : namesOf(value).filter((name) => !name.startsWith('_')),
+    printL: (list: Iterable<unknown>) => {
+      for (const item of list) write(`${item}\n`);
+    },
+  });
+  for (const [name, value] of Object.entries({
+    [KEYWORDS_FUNCTION]: (values: Record<string, unknown>) => new Keywords(values),
+    __default: (module: { default?: unknown } & object) => module.default ?? module,
+  })) {
+    Object.defineProperty(globalThis, name, { value, enumerable: false });
+  }
+}
+
+/** `require` of a runbook: the package itself is the shell's names, everything else is Node's. */
+function requireFrom(file: string): NodeJS.Require {
+  const original = createRequire(file);
+  const require = (name: string): unknown => {
+    if (name === 'walb-ts') return packageNames;
+    return isBuiltin(name) ? process.getBuiltinModule(name) : (original(name) as unknown);
+  };
+  return Object.assign(require, original);
+}
+
+port.on('message', async (message: ToWorker) => {
+  switch (message.type) {
+    case 'setup':
+      try {
+        setUp(message.setup);
+        post({ type: 'set-up', id: message.id });
+      } catch (thrown) {
+        post({ type: 'set-up', id: message.id, error: encodeError(thrown) });
+      }
+      break;
+    case 'evaluate': {
+      look.columns = message.columns;
+      const { id, code, file, mode } = message;
+      if (file.startsWith('/')) Reflect.set(globalThis, 'require', requireFrom(file));
+      post({ type: 'evaluated', id, outcome: await evaluator.run(code, file, mode) });
+      break;
+    }
+    case 'complete': {
+      const offer = standIns.withLimit(COMPLETION_MS, () => completeQuietly(message.line));
+      post({ type: 'completed', id: message.id, completions: offer });
+      break;
+    }
+    case 'interrupt':
+      evaluator.interrupt();
+  }
+});
+
+function completeQuietly(line: string): ReturnType<typeof complete> {
+  try {
+    return complete(line, scope);
+  } catch {
+    return { matches: [], typed: '' };
+  }
+}
+
+/** A promise or timer of the operator's code that fails with nobody waiting for it. */
+const report = (thrown: unknown): void => write(`${describeError(thrown)}\n`);
+process.on('unhandledRejection', report);
+process.on('uncaughtException', report);
+
+post({ type: 'ready' });
