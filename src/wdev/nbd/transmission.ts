@@ -8,15 +8,15 @@
  * Source: NBD `doc/proto.md`, "Transmission" (ordering: a FLUSH covers the writes answered before it
  * was sent; requests may be answered in any order).
  */
-import { type Bytes, type Logger, MIB, type Millis, WalbError } from '../../core/index.ts';
+import { type Bytes, type Logger, MIB, type Millis } from '../../core/index.ts';
 import { Answers } from './answers.ts';
 import type { BlockBackend } from './backend.ts';
-import { Batch, type PlannedRequest } from './batch.ts';
+import { Batch } from './batch.ts';
+import { Execution } from './execution.ts';
 import type { Agreement } from './handshake.ts';
 import { type Intake, LARGE_PAYLOAD } from './intake.ts';
 import { Command, type NbdErrno, NbdError, REQUEST_SIZE } from './protocol.ts';
-import { putReadHeader, readHeaderSize } from './replies.ts';
-import { type ReplyRegion, ReplyWriter } from './reply-writer.ts';
+import { ReplyWriter } from './reply-writer.ts';
 import {
   decodeRequest,
   emptyRequest,
@@ -46,14 +46,13 @@ export interface TransmissionOptions {
 type Stop = 'hungry' | 'full' | 'ended';
 
 export class Transmission {
-  readonly #agreement: Agreement;
   readonly #backend: BlockBackend;
   readonly #transport: Transport;
   readonly #intake: Intake;
   readonly #pool: SlabPool;
   readonly #log: Logger;
   readonly #replies: ReplyWriter;
-  readonly #answers: Answers;
+  readonly #execution: Execution;
   readonly #spareBatches: Batch[] = [];
   readonly #header = emptyRequest();
   /** Header of the WRITE whose payload is being received into a buffer of its own. */
@@ -70,7 +69,6 @@ export class Transmission {
   #phase: 'serving' | 'refusing' | 'draining' | 'closed' = 'serving';
 
   constructor(options: TransmissionOptions) {
-    this.#agreement = options.agreement;
     this.#backend = options.agreement.export.backend;
     this.#transport = options.transport;
     this.#intake = options.intake;
@@ -85,7 +83,13 @@ export class Transmission {
       allocation: options.agreement.allocation,
     };
     this.#replies = new ReplyWriter(options.pool, options.transport, (n) => this.#sent(n));
-    this.#answers = new Answers({ ...options, replies: this.#replies });
+    const answers = new Answers({ ...options, replies: this.#replies });
+    this.#execution = new Execution({
+      ...options,
+      replies: this.#replies,
+      answers,
+      onFinished: (batch) => this.#recycle(batch),
+    });
   }
 
   /** Serves whatever whole requests the intake holds. */
@@ -112,7 +116,7 @@ export class Transmission {
   closed(): void {
     if (this.#phase === 'closed') return;
     this.#phase = 'closed';
-    this.#answers.close();
+    this.#execution.close();
   }
 
   /** One batch; true when another may follow at once. */
@@ -121,7 +125,7 @@ export class Transmission {
     const batch = this.#spareBatches.pop() ?? new Batch();
     const stop = this.#parse(batch);
     const progress = batch.count > 0;
-    this.#execute(batch);
+    this.#execution.run(batch);
     this.#replies.settle();
     this.#planned = 0;
     if (batch.pending === 0) this.#recycle(batch);
@@ -234,127 +238,6 @@ export class Transmission {
   #disconnect(): Stop {
     this.#phase = 'draining';
     return 'ended';
-  }
-
-  // Executing
-
-  #execute(batch: Batch): void {
-    if (batch.changes.length > 0) this.#submit(batch);
-    let flush: PlannedRequest[] | undefined;
-    for (let i = 0; i < batch.count; i++) {
-      const request = batch.requests[i] as PlannedRequest;
-      if (request.change >= 0) continue;
-      if (request.fault !== undefined) this.#answers.fault(request, request.fault);
-      else if (request.type === Command.FLUSH) (flush ??= []).push(request);
-      else this.#serve(batch, request);
-    }
-    if (flush !== undefined) this.#flush(batch, flush);
-  }
-
-  #submit(batch: Batch): void {
-    let running: undefined | Promise<void>;
-    try {
-      running = this.#backend.submit(batch.changes);
-    } catch (thrown) {
-      this.#replyChanges(batch, WalbError.from(thrown));
-      return;
-    }
-    if (running === undefined) {
-      this.#replyChanges(batch, undefined);
-      return;
-    }
-    if (batch.usesChunk) batch.keep(this.#intake.chunk.hold());
-    this.#await(batch, running, (error) => this.#replyChanges(batch, error));
-  }
-
-  #replyChanges(batch: Batch, error: WalbError | undefined): void {
-    for (let i = 0; i < batch.count; i++) {
-      const request = batch.requests[i] as PlannedRequest;
-      if (request.change < 0) continue;
-      const failed = error ?? batch.changes[request.change]?.error;
-      if (failed === undefined) this.#answers.done(request);
-      else this.#answers.error(request, failed);
-    }
-  }
-
-  /** READ, CACHE, BLOCK_STATUS, and requests of no bytes at all. */
-  #serve(batch: Batch, request: PlannedRequest): void {
-    if (request.type === Command.BLOCK_STATUS) {
-      this.#answers.blockStatus(request);
-    } else if (request.type === Command.READ && request.length > 0) {
-      this.#read(batch, request);
-    } else {
-      if (request.type === Command.CACHE) this.#backend.prefetch?.(request.offset, request.length);
-      this.#answers.done(request);
-    }
-  }
-
-  #read(batch: Batch, request: PlannedRequest): void {
-    const replies = this.#replies;
-    const head = readHeaderSize(this.#agreement.structured);
-    const size = head + request.length;
-    replies.reserve(size);
-    const { slab, at } = replies;
-    let running: undefined | Promise<void>;
-    try {
-      running = this.#backend.read(request.offset, slab.bytes.subarray(at + head, at + size));
-    } catch (thrown) {
-      this.#answers.error(request, WalbError.from(thrown));
-      return;
-    }
-    putReadHeader(slab.view, at, request, this.#agreement.structured);
-    if (running === undefined) {
-      replies.commit(size);
-      return;
-    }
-    const region = replies.detach(size);
-    this.#await(batch, running, (error) => this.#finishRead(request, region, error));
-  }
-
-  #finishRead(request: PlannedRequest, region: ReplyRegion, error: WalbError | undefined): void {
-    if (error === undefined && this.#phase !== 'closed') {
-      this.#replies.sendRegion(region);
-      return;
-    }
-    this.#replies.dropRegion(region);
-    if (error !== undefined) this.#answers.error(request, error);
-  }
-
-  /** One call serves every FLUSH of the batch. */
-  #flush(batch: Batch, requests: readonly PlannedRequest[]): void {
-    const finish = (error: WalbError | undefined): void => {
-      for (const request of requests) {
-        if (error === undefined) this.#answers.done(request);
-        else this.#answers.error(request, error);
-      }
-    };
-    try {
-      const running = this.#backend.flush();
-      if (running === undefined) finish(undefined);
-      else this.#await(batch, running, finish);
-    } catch (thrown) {
-      finish(WalbError.from(thrown));
-    }
-  }
-
-  /** Lets an asynchronous call of the backend end the requests of `batch` that wait for it. */
-  #await(
-    batch: Batch,
-    running: Promise<void>,
-    finish: (error: WalbError | undefined) => void,
-  ): void {
-    batch.pending++;
-    const settle = (error: WalbError | undefined): void => {
-      // After a loss of the connection there is nobody to answer, but buffers are still given back.
-      finish(error);
-      batch.pending--;
-      if (batch.pending === 0) this.#recycle(batch);
-      if (this.#phase !== 'closed') this.#replies.settle();
-    };
-    running.then(
-      () => settle(undefined),
-      (thrown: unknown) => settle(WalbError.from(thrown)),
-    );
   }
 
   // Flow
