@@ -415,12 +415,20 @@ export interface ReplicationDown {
     /** What was sent is durable and part of the catalogue. */
     { $case: "ack"; value: Empty }
     | //
-    /** Start of a round: the server's latest snapshot. */
-    { $case: "latest"; value: MetaSnap }
+    /** Start of a round. */
+    { $case: "latest"; value: ReplicationLatest }
     | //
     /** After `finish`: state Archived is durable. */
     { $case: "finished"; value: Empty }
     | undefined;
+}
+
+/** The server's latest snapshot: a MetaSnap, and the log history it is of. */
+export interface ReplicationLatest {
+  gidB: bigint;
+  gidE: bigint;
+  /** 16 bytes; zero or absent = unknown. Equal gids of different histories are different snapshots. */
+  uuid: Uint8Array;
 }
 
 export interface ReplicationHello {
@@ -435,8 +443,11 @@ export interface ReplicationHello {
 export interface ReplicationFull {
   sizeLb: number;
   bulkLb: number;
-  /** The client's base. */
-  base: MetaState | undefined;
+  /** The state that is sent: the client's base, with the diffs of an interrupted apply. */
+  base:
+    | MetaState
+    | undefined;
+  /** Log history of that state. */
   uuid: Uint8Array;
   archiveUuid: Uint8Array;
   compression: CompressOption | undefined;
@@ -451,10 +462,13 @@ export interface ReplicationResync {
   sizeLb: number;
   bulkLb: number;
   /**
-   * The client's oldest clean state: base after the minimum chain. Low 32 bits of its timestamp seed
-   * the hashes.
+   * The client's oldest state: base after the minimum chain. Low 32 bits of its timestamp seed the
+   * hashes.
    */
-  base: MetaState | undefined;
+  base:
+    | MetaState
+    | undefined;
+  /** Log history of that state. */
   uuid: Uint8Array;
   archiveUuid: Uint8Array;
   compression: CompressOption | undefined;
@@ -464,14 +478,20 @@ export interface ReplicationHash {
   sizeLb: number;
   bulkLb: number;
   /** Compared diff; low 32 bits of its timestamp seed the hashes. */
-  diff: MetaDiff | undefined;
+  diff:
+    | MetaDiff
+    | undefined;
+  /** Log history of the snapshot it leads to. */
   uuid: Uint8Array;
   compression: CompressOption | undefined;
 }
 
 export interface ReplicationDiff {
   sizeLb: number;
-  diff: MetaDiff | undefined;
+  diff:
+    | MetaDiff
+    | undefined;
+  /** Log history of the snapshot it leads to. */
   uuid: Uint8Array;
   compression: CompressOption | undefined;
 }
@@ -2679,7 +2699,7 @@ export const ReplicationDown: MessageFns<ReplicationDown> = {
         Empty.encode(message.message.value, writer.uint32(58).fork()).join();
         break;
       case "latest":
-        MetaSnap.encode(message.message.value, writer.uint32(66).fork()).join();
+        ReplicationLatest.encode(message.message.value, writer.uint32(66).fork()).join();
         break;
       case "finished":
         Empty.encode(message.message.value, writer.uint32(74).fork()).join();
@@ -2762,7 +2782,7 @@ export const ReplicationDown: MessageFns<ReplicationDown> = {
               break;
             }
 
-            message.message = { $case: "latest", value: MetaSnap.decode(reader, reader.uint32()) };
+            message.message = { $case: "latest", value: ReplicationLatest.decode(reader, reader.uint32()) };
             continue;
           }
           case 9: {
@@ -2835,7 +2855,7 @@ export const ReplicationDown: MessageFns<ReplicationDown> = {
       }
       case "latest": {
         if (object.message?.value !== undefined && object.message?.value !== null) {
-          message.message = { $case: "latest", value: MetaSnap.fromPartial(object.message.value) };
+          message.message = { $case: "latest", value: ReplicationLatest.fromPartial(object.message.value) };
         }
         break;
       }
@@ -2846,6 +2866,91 @@ export const ReplicationDown: MessageFns<ReplicationDown> = {
         break;
       }
     }
+    return message;
+  },
+};
+
+function createBaseReplicationLatest(): ReplicationLatest {
+  return { gidB: 0n, gidE: 0n, uuid: new Uint8Array(0) };
+}
+
+export const ReplicationLatest: MessageFns<ReplicationLatest> = {
+  encode(message: ReplicationLatest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.gidB !== 0n) {
+      if (BigInt.asUintN(64, BigInt(message.gidB)) !== BigInt(message.gidB)) {
+        throw new globalThis.Error("value provided for field message.gidB of type uint64 too large");
+      }
+      writer.uint32(8).uint64(message.gidB);
+    }
+    if (message.gidE !== 0n) {
+      if (BigInt.asUintN(64, BigInt(message.gidE)) !== BigInt(message.gidE)) {
+        throw new globalThis.Error("value provided for field message.gidE of type uint64 too large");
+      }
+      writer.uint32(16).uint64(message.gidE);
+    }
+    if (message.uuid.length !== 0) {
+      writer.uint32(26).bytes(message.uuid);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): ReplicationLatest {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseReplicationLatest();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 8) {
+              break;
+            }
+
+            message.gidB = reader.uint64() as bigint;
+            continue;
+          }
+          case 2: {
+            if (tag !== 16) {
+              break;
+            }
+
+            message.gidE = reader.uint64() as bigint;
+            continue;
+          }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.uuid = reader.bytes();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create<I extends Exact<DeepPartial<ReplicationLatest>, I>>(base?: I): ReplicationLatest {
+    return ReplicationLatest.fromPartial(base ?? ({} as any));
+  },
+  fromPartial<I extends Exact<DeepPartial<ReplicationLatest>, I>>(object: I): ReplicationLatest {
+    const message = createBaseReplicationLatest();
+    message.gidB = (object.gidB !== undefined && object.gidB !== null) ? BigInt(object.gidB) : 0n;
+    message.gidE = (object.gidE !== undefined && object.gidE !== null) ? BigInt(object.gidE) : 0n;
+    message.uuid = object.uuid ?? new Uint8Array(0);
     return message;
   },
 };
