@@ -26,6 +26,9 @@ const TEMPORARY_SUFFIX = '.tmp';
 
 export class FileImageStore implements ImageStore {
   readonly kind = 'file';
+  readonly newBaseIsZero = true;
+  /** Without shared blocks a cold snapshot would cost a whole copy, so there are none. */
+  readonly coldImages = undefined;
   readonly #files: Files;
   readonly #directory: string;
 

@@ -13,6 +13,32 @@ export interface StoredImage {
   readonly path: string;
 }
 
+/**
+ * Cold snapshots: read-only images of restored snapshots, kept as nearer starting points of later
+ * restores and scans, and as ready-made new base images (A.8, D.7).
+ *
+ * Cold to base: `beginPromotion`; then the caller stores the gid as the clean base state; then
+ * `finishPromotion`. After a crash anywhere in between, `recoverPromotion` says how to go on.
+ */
+export interface ColdImages {
+  /** Keeps, under `gid`, what the image of a restore under way holds now. Fine when it is there. */
+  keep(gid: Gid, restoring: FileHandle): Promise<void>;
+  /** For reading. It may be smaller than a base that grew meanwhile. Throws `not-found`. */
+  open(gid: Gid): FileHandle;
+  /** Throws `not-found`, or `busy` while somebody uses the image. */
+  delete(gid: Gid): Promise<void>;
+  /** The cold snapshot stops being one, gets the size of the base, and the base image is removed. */
+  beginPromotion(gid: Gid): Promise<void>;
+  /** What was prepared becomes the base image. */
+  finishPromotion(gid: Gid): Promise<void>;
+  /**
+   * After a crash: with the old base still there, undoes the promotion (or drops what was prepared, if
+   * the base is past it) and returns undefined. Without a base image it returns the gid the caller has
+   * to store as base state before `finishPromotion`.
+   */
+  recoverPromotion(baseGid: Gid): Promise<Gid | undefined>;
+}
+
 export interface ImageStore {
   /** Name of the kind, for status: `file`, `lvm`, `lvm-thin`. */
   readonly kind: string;
@@ -22,26 +48,40 @@ export interface ImageStore {
   baseAllocated(): Bytes;
   /**
    * A base image of exactly `size` bytes to be written from the start. An existing one is emptied and
-   * grown; throws `conflict` when it is larger.
+   * grown; throws `conflict` when it is larger, `invalid-argument` for a size the store can not make
+   * exactly.
    */
   createBase(size: Bytes): Promise<void>;
+  /**
+   * Whether a new base image reads as zeros. Where it does not (plain LVM volumes hold what their disk
+   * held before), whoever fills it writes the zeros as well.
+   */
+  readonly newBaseIsZero: boolean;
   /** Throws `not-found` without a base image. The caller closes the handle. */
   openBase(mode: 'read' | 'update'): FileHandle;
-  /** Grows the base image; the extension reads as zeros. */
+  /**
+   * Grows the base image; the extension reads as zeros. A smaller size changes nothing. Throws
+   * `not-found` without a base image, `invalid-argument` for a size the store can not make exactly.
+   */
   growBase(size: Bytes): Promise<void>;
 
   /** Ascending by gid. */
   restored(): StoredImage[];
-  /** A writable copy of the base image, not yet listed; `abandonRestore` or `commitRestore` ends it. */
-  beginRestore(gid: Gid, signal: AbortSignal): Promise<FileHandle>;
+  /**
+   * A writable copy of the base image, or of the cold snapshot `source`, as large as the base; not yet
+   * listed. `abandonRestore` or `commitRestore` ends it.
+   */
+  beginRestore(gid: Gid, signal: AbortSignal, source?: Gid): Promise<FileHandle>;
   /** Lists the copy under its gid, durably. The handle is closed. */
   commitRestore(gid: Gid, handle: FileHandle): Promise<StoredImage>;
   abandonRestore(gid: Gid, handle: FileHandle | undefined): Promise<void>;
-  /** Throws `not-found`. */
+  /** Throws `not-found`, or `busy` while somebody uses the image. */
   deleteRestored(gid: Gid): Promise<void>;
 
-  /** Cold snapshots; stores without them have none. */
+  /** Cold snapshots, ascending by gid; a store without them (`coldImages` undefined) has none. */
   cold(): StoredImage[];
+  /** What can be done with cold snapshots, in a store that keeps them. */
+  readonly coldImages: ColdImages | undefined;
 
   /** Removes what interrupted restores left. At start-up. */
   cleanTemporary(): Promise<void>;
