@@ -16,16 +16,17 @@ import {
   cleanTemporary,
   commitTemporary,
   createTemporary,
+  discardTemporary,
   makeDirectoryDurably,
   parentOf,
   readSmallFile,
-  renameDurably,
   writeFileDurably,
 } from '../core/durable.ts';
 import {
   corrupt,
   type Env,
   type FileHandle,
+  hasCode,
   INVALID_GID,
   WalbError,
   zeroUuid,
@@ -78,6 +79,8 @@ export class Catalogue {
 
   /** Files of a new volume; `state` last, since without it the volume is not there yet. */
   async create(): Promise<void> {
+    // What an earlier attempt left that failed half-way.
+    if (this.exists() && !this.isComplete()) await this.destroy();
     await makeDirectoryDurably(this.#env.files, this.directory);
     await this.setUuid(zeroUuid());
     await this.setArchiveUuid(zeroUuid());
@@ -93,11 +96,26 @@ export class Catalogue {
         file: this.#path('state'),
       });
     }
-    this.#uuid = decodeUuid(this.#read('uuid'), this.#path('uuid'));
-    this.#archiveUuid = decodeUuid(this.#read('archive_uuid'), this.#path('archive_uuid'));
-    this.#base = decodeMetaState(this.#read('base'), this.#path('base'));
+    const uuid = decodeUuid(this.#read('uuid'), this.#path('uuid'));
+    const archiveUuid = decodeUuid(this.#read('archive_uuid'), this.#path('archive_uuid'));
+    const base = decodeMetaState(this.#read('base'), this.#path('base'));
+    // Only now, so that a reload that fails leaves everything as it was.
     this.#diffs = this.#scan();
+    this.#uuid = uuid;
+    this.#archiveUuid = archiveUuid;
+    this.#base = base;
     return state;
+  }
+
+  /**
+   * Back to what `create` makes. Call it with the state SyncReady stored: then a crash in between
+   * leaves a volume whose data nobody uses, and which can be reset or cleared again.
+   */
+  async forget(): Promise<void> {
+    await this.setBase(NO_BASE);
+    await this.remove(this.#diffs.diffs);
+    await this.setUuid(zeroUuid());
+    await this.setArchiveUuid(zeroUuid());
   }
 
   /** `state` first: from then on a crash leaves an incomplete volume, which is removed at start. */
@@ -164,37 +182,78 @@ export class Catalogue {
     return createTemporary(this.#env, this.directory);
   }
 
+  /** Puts a temporary file away that will not be added; does nothing for one that was. */
+  discard(handle: FileHandle): void {
+    discardTemporary(this.#env.files, handle);
+  }
+
   cleanTemporary(): string[] {
     return cleanTemporary(this.#env.files, this.directory);
   }
 
-  /** Gives a complete file its name, durably, and manages it from now on. */
+  /**
+   * Gives a complete file its name, durably, and manages it from now on. On failure the file is
+   * discarded. Throws `already-exists` when an equal diff is there.
+   */
   async add(handle: FileHandle, diff: Diff): Promise<Diff> {
+    const { files } = this.#env;
     const made = { ...diff, dataSize: handle.size() };
-    const added = this.#diffs.add(made);
-    await commitTemporary(this.#env.files, handle, this.pathOf(made));
-    this.#diffs = added;
+    try {
+      this.#diffs.add(made);
+    } catch (error) {
+      discardTemporary(files, handle);
+      throw error;
+    }
+    const path = this.pathOf(made);
+    try {
+      await commitTemporary(files, handle, path);
+    } catch (error) {
+      // Where only the last sync failed the file is there; it must not come back after a restart.
+      files.remove(path);
+      throw error;
+    }
+    // The set as it is now: it may have changed while the file was synced.
+    this.#diffs = this.#diffs.add(made);
     return made;
   }
 
-  /** Removes diffs that are of no use any more. A crash in between leaves some; gc removes them. */
+  /**
+   * Removes diffs that are of no use any more; those that are gone already do not matter. A crash in
+   * between leaves some; gc removes them.
+   */
   async remove(diffs: readonly Diff[]): Promise<void> {
-    if (diffs.length === 0) return;
-    for (const diff of diffs) this.#env.files.remove(this.pathOf(diff));
-    this.#diffs = this.#diffs.remove(diffs);
+    const present = diffs.flatMap((diff) => this.#diffs.find(diff) ?? []);
+    if (present.length === 0) return;
+    for (const diff of present) {
+      this.#env.files.remove(this.pathOf(diff));
+      this.#diffs = this.#diffs.remove([diff]);
+    }
     await this.#env.files.syncDirectory(this.directory);
   }
 
-  /** Changes flags, which are part of the name. */
+  /** Changes flags, which are part of the name. Throws `not-found` when the diff is gone. */
   async rename(from: Diff, to: Diff): Promise<void> {
+    const { files } = this.#env;
     const replaced = this.#diffs.replace(from, to);
-    await renameDurably(this.#env.files, this.pathOf(from), this.pathOf(to));
+    files.rename(this.pathOf(from), this.pathOf(to));
+    // In the same turn as the file: whoever opens a diff of the set finds it.
     this.#diffs = replaced;
+    await files.syncDirectory(this.directory);
   }
 
-  /** Throws `not-found` when an apply or merge removed it meanwhile. */
+  /** Throws `corrupt` when the file has been taken away behind the server's back. */
   open(diff: Diff): FileHandle {
-    return this.#env.files.open(this.pathOf(diff), 'read');
+    const path = this.pathOf(diff);
+    try {
+      return this.#env.files.open(path, 'read');
+    } catch (error) {
+      if (!hasCode(error, 'not-found')) throw error;
+      throw new WalbError(
+        'corrupt',
+        `${path} is missing although this server did not remove it: put it back, or run dbg-reload-metadata and close the gap with a hash backup or a replication`,
+        { details: { file: path }, cause: error },
+      );
+    }
   }
 
   pathOf(diff: Diff): string {

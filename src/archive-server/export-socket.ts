@@ -1,36 +1,81 @@
 /** Gives an exported snapshot an NBD server of its own on a unix socket or loopback port. */
+import { chmodSync, mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { type Env, parseHostPort, WalbError } from '../core/index.ts';
 import { listenNbd, type NbdAddress, NbdServer, uriOf } from '../wdev/nbd/index.ts';
 import type { ExportServing } from './exports.ts';
 
 const UNIX = 'unix:';
+/** `sun_path` of Linux has 108 bytes, the last one a zero. */
+const MAX_UNIX_PATH = 107;
+
+interface Place {
+  readonly address: NbdAddress;
+  /** Removes what was made for the socket. */
+  readonly remove: () => void;
+}
 
 export function exportServing({ clock, log }: Pick<Env, 'clock' | 'log'>): ExportServing {
-  return async (backend, name, address) => {
+  return async (backend, name, { address, ownPath }) => {
+    const place = address === '' ? ownPlace(ownPath) : askedPlace(address);
     const server = new NbdServer({ clock, log });
     server.addExport(name, backend, 'snapshot');
-    const listener = await listenNbd(server, nbdAddress(address));
+    const listener = await listenNbd(server, place.address).catch((error: unknown) => {
+      place.remove();
+      throw error;
+    });
     return {
       address: textOf(listener.address),
       uri: uriOf(listener.address, false, name),
       connections: () => server.clientsOf(name).length,
       close: async () => {
-        await listener.close();
+        // The listener only ends when its connections have.
+        const closed = listener.close();
         await server.close();
+        await closed;
+        place.remove();
       },
     };
   };
 }
 
+/** The server's choice: beside the volume, or, where that path is too long, in the temp directory. */
+function ownPlace(path: string): Place {
+  if (fits(path)) return { address: { kind: 'unix', path }, remove: () => {} };
+  const directory = mkdtempSync(join(tmpdir(), 'walb-'));
+  chmodSync(directory, 0o700);
+  return {
+    address: { kind: 'unix', path: join(directory, 'nbd.sock') },
+    remove: () => rmSync(directory, { recursive: true, force: true }),
+  };
+}
+
+function askedPlace(text: string): Place {
+  return { address: nbdAddress(text), remove: () => {} };
+}
+
 function nbdAddress(text: string): NbdAddress {
-  if (!text.startsWith(UNIX))
+  if (!text.startsWith(UNIX)) {
     return { kind: 'tcp', ...parseHostPort(text, { allowPortZero: true }) };
+  }
   const path = text.slice(UNIX.length);
-  if (path.startsWith('/')) return { kind: 'unix', path };
+  if (!path.startsWith('/')) {
+    throw new WalbError(
+      'invalid-argument',
+      `export address '${text}' must be unix:/absolute/path or host:port`,
+    );
+  }
+  if (fits(path)) return { kind: 'unix', path };
   throw new WalbError(
     'invalid-argument',
-    `export address '${text}' must be unix:/absolute/path or host:port`,
+    `${path} has ${Buffer.byteLength(path)} bytes, a unix socket path at most ${MAX_UNIX_PATH}: use a shorter one, or none and the server chooses`,
+    { details: { path, limit: MAX_UNIX_PATH } },
   );
+}
+
+function fits(path: string): boolean {
+  return Buffer.byteLength(path) <= MAX_UNIX_PATH;
 }
 
 function textOf(address: NbdAddress): string {

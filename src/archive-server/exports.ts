@@ -1,13 +1,22 @@
 /**
  * Snapshots served at once over NBD, each as a writable overlay of base and diffs.
  *
- * While an export reads from the base image, an apply must not change it: exports that are not filled
- * pin their volume (`pins`). A filled one depends on nothing any more.
+ * While an export reads from the base image, an apply does not bring that beyond the snapshot
+ * (base-readers.ts). A filled one depends on nothing any more.
  *
  * Source: docs/architecture.md decision 9; archive.proto ExportSnapshot.
  */
 import { makeDirectoryDurably } from '../core/durable.ts';
-import { type FileHandle, LB_SIZE, type Lb, MIB, toHex, WalbError } from '../core/index.ts';
+import {
+  type Bytes,
+  type FileHandle,
+  LB_SIZE,
+  type Lb,
+  MIB,
+  throwIfAborted,
+  toHex,
+  WalbError,
+} from '../core/index.ts';
 import {
   type CloseExportRequest,
   type ExportInfo,
@@ -34,7 +43,12 @@ export interface ServedExport {
 export type ExportServing = (
   backend: BlockBackend,
   name: string,
-  address: string,
+  place: {
+    /** `host:port`, `unix:/path`, or empty for a unix socket of the server's choice. */
+    readonly address: string;
+    /** That choice, if it is possible. */
+    readonly ownPath: string;
+  },
 ) => Promise<ServedExport>;
 
 /** Each holds a socket, a file and its diffs open. */
@@ -48,6 +62,8 @@ interface Export {
   readonly overlay: SnapshotOverlay;
   readonly overlayFile: FileHandle | undefined;
   readonly stopFill: AbortController;
+  /** Settles when nothing is copied any more. */
+  filled: Promise<void>;
   view: SnapshotView | undefined;
 }
 
@@ -67,17 +83,10 @@ export class Exports {
     return this.list(volume).length;
   }
 
-  /** Exports that still read the base image of the volume. */
-  pins(volume: string): number {
-    return [...this.#exports.values()].filter(
-      (served) => served.volume.id === volume && served.view !== undefined,
-    ).length;
-  }
-
   list(volume: string): ExportInfo[] {
     return [...this.#exports.values()]
       .filter((served) => volume === '' || served.volume.id === volume)
-      .map(infoOf);
+      .map((opened) => this.#infoOf(opened));
   }
 
   async open(volume: ArchiveVolume, request: ExportSnapshotRequest): Promise<ExportInfo> {
@@ -91,26 +100,35 @@ export class Exports {
     if (request.readOnly && request.fill) {
       throw new WalbError('invalid-argument', 'a read-only export has nothing to be filled');
     }
-    const id = toHex(this.#core.env.random.bytes(4));
+    const { files, random } = this.#core.env;
+    const id = toHex(random.bytes(4));
     const directory = `${volume.catalogue.directory}/exports`;
-    await makeDirectoryDurably(this.#core.env.files, directory);
-    const held = new DisposableStack();
-    try {
-      const view = held.use(openSnapshot(volume, request.gid, { maxDiffs: this.#maxDiffs }));
-      const overlayFile = request.readOnly
-        ? undefined
-        : this.#core.env.files.open(`${directory}/${id}.overlay`, 'create');
-      held.defer(() => overlayFile?.close());
-      const image = new VirtualImage(view.base, view.diffs);
-      const overlay = new SnapshotOverlay(image, overlayFile, request.readOnly);
-      const address = request.address === '' ? `unix:${directory}/${id}.sock` : request.address;
-      const name = `${volume.id}-${request.gid}`;
-      const served = await this.#serve(overlay, name, address);
-      held.move();
-      return this.#register(volume, request, { id, name, served, overlay, overlayFile, view });
-    } finally {
-      held.dispose();
+    const ownPath = `${directory}/${id}.sock`;
+    const name = `${volume.id}-${request.gid}`;
+    const options = { maxDiffs: this.#maxDiffs, reader: `export ${id}` };
+    using held = new DisposableStack();
+    const view = held.use(openSnapshot(volume, request.gid, options));
+    await makeDirectoryDurably(files, directory);
+    let overlayFile: FileHandle | undefined;
+    if (!request.readOnly) {
+      overlayFile = held.adopt(files.open(`${directory}/${id}.img`, 'create'), (handle) => {
+        handle.close();
+        files.remove(handle.path);
+      });
     }
+    const overlay = new SnapshotOverlay(new VirtualImage(view.base, view.diffs), overlayFile);
+    const place = { address: request.address, ownPath };
+    const served = await this.#serve(overlay, name, place);
+    const refused = this.#core.isShuttingDown
+      ? new WalbError('cancelled', 'the server is shutting down')
+      : volume.refusal('bhash');
+    if (refused !== undefined) {
+      // Stopped, cleared or shut down meanwhile: nobody would end this export.
+      await served.close();
+      throw refused;
+    }
+    held.move();
+    return this.#register(volume, request, { id, name, served, overlay, overlayFile, view });
   }
 
   /** Throws `not-found`, or `busy` while clients are connected and `force` is not given. */
@@ -167,20 +185,25 @@ export class Exports {
       began: this.#core.now(),
       fillTaskId: 0,
     };
-    const opened: Export = { info, volume, served, overlay, overlayFile, view, stopFill };
+    const filled = Promise.resolve();
+    const opened: Export = { info, volume, served, overlay, overlayFile, view, stopFill, filled };
     this.#exports.set(id, opened);
     if (request.fill) info.fillTaskId = this.#startFill(opened);
     volume.log.info({ gid: request.gid, address: served.address, export: id }, 'snapshot exported');
     volume.changed.notify();
-    return infoOf(opened);
+    return this.#infoOf(opened);
   }
 
   #startFill(opened: Export): number {
-    const options = { total: opened.info.sizeLb, gid: opened.info.gid };
     const { taskId } = opened.volume.tasks.start(
       TaskKind.EXPORT_FILL,
-      (task) => this.#fill(opened, task),
-      options,
+      (task) => {
+        const filling = this.#fill(opened, task);
+        // Whoever ends the export waits for the copying, not for its success.
+        opened.filled = filling.catch(() => {});
+        return filling;
+      },
+      { total: opened.info.sizeLb, gid: opened.info.gid },
     );
     return taskId;
   }
@@ -191,23 +214,23 @@ export class Exports {
     const buffer = new Uint8Array(FILL_STEP_LB * LB_SIZE);
     const { sizeLb } = opened.info;
     for (let at = 0; at < sizeLb; at += FILL_STEP_LB) {
-      if (signal.aborted) throw new WalbError('cancelled', 'the export was closed');
+      throwIfAborted(signal, 'filling the export');
       opened.overlay.fill(at, Math.min(FILL_STEP_LB, sizeLb - at), buffer);
       task.set(at);
       await this.#core.clock.yield();
     }
     await opened.overlayFile?.sync();
-    opened.view?.[Symbol.dispose]();
-    opened.view = undefined;
+    throwIfAborted(signal, 'filling the export');
+    release(opened);
     opened.volume.changed.notify();
   }
 
   async #end(opened: Export): Promise<void> {
     if (!this.#exports.delete(opened.info.exportId)) return;
-    opened.stopFill.abort();
+    opened.stopFill.abort(new WalbError('cancelled', 'the export was closed'));
     await opened.served.close();
-    opened.view?.[Symbol.dispose]();
-    opened.view = undefined;
+    await opened.filled;
+    release(opened);
     if (opened.overlayFile !== undefined) {
       opened.overlayFile.close();
       this.#core.env.files.remove(opened.overlayFile.path);
@@ -215,8 +238,23 @@ export class Exports {
     opened.volume.log.info({ export: opened.info.exportId }, 'export closed');
     opened.volume.changed.notify();
   }
+
+  /** What the overlay takes on disk and in memory. */
+  #overlayBytes({ overlay, overlayFile }: Export): Bytes {
+    if (overlayFile === undefined) return 0;
+    const onDisk = this.#core.env.files.info(overlayFile.path)?.allocated ?? 0;
+    return onDisk + overlay.overheadBytes;
+  }
+
+  #infoOf(opened: Export): ExportInfo {
+    const { info, served } = opened;
+    const connections = served.connections();
+    return { ...info, connections, overlayBytes: this.#overlayBytes(opened) };
+  }
 }
 
-function infoOf({ info, served, overlay }: Export): ExportInfo {
-  return { ...info, connections: served.connections(), overlayBytes: overlay.overheadBytes };
+/** Lets go of base and diffs. */
+function release(opened: Export): void {
+  opened.view?.[Symbol.dispose]();
+  opened.view = undefined;
 }

@@ -30,6 +30,7 @@ import {
   snapshotFromMessage,
   TaskKind,
 } from '../rpc/index.ts';
+import { cancelWhen } from '../server/cancel-when.ts';
 import { expectMessage, unexpectedMessage } from '../server/expect-message.ts';
 import type { ServerCore } from '../server/server-core.ts';
 import { decompress, metaState } from '../wdiff/index.ts';
@@ -54,18 +55,22 @@ export async function serveFullSync(
   const hello = checkBackupHello(await expectMessage(stream, 'hello'));
   const volume = host.require(hello.volume, 'full-backup');
   volume.admit('full-backup');
+  requireNotLarger(volume, hello);
   using _foreground = host.core.foreground.acquire(`full backup of ${volume.id}`);
   using change = volume.machine.begin('full-sync');
   using progress = volume.tasks.track(TaskKind.FULL_BACKUP, {
     total: hello.sizeLb,
     peer: clientId,
   });
+  using _force = cancelWhen(volume.forceSignal, stream, 'full backup');
   try {
     await stream.send({ message: { $case: 'accept', value: host.core.identity } });
     const start = await expectMessage(stream, 'start');
     if (start.uuid.length !== UUID_BYTES) {
       throw new WalbError('invalid-argument', 'uuid must be 16 bytes');
     }
+    // Diffs of an earlier life would fit the gids of the new one: an interrupted reset may leave some.
+    await volume.catalogue.forget();
     await volume.images.createBase(lbToBytes(hello.sizeLb));
     await stream.send({ message: { $case: 'started', value: { startLb: 0 } } });
     const writer = new BaseWriter(volume, hello.sizeLb, host.config.fsyncInterval, (done) => {
@@ -79,10 +84,7 @@ export async function serveFullSync(
     await volume.catalogue.setArchiveUuid(host.core.env.random.bytes(UUID_BYTES));
     await volume.catalogue.setUuid(start.uuid);
     await volume.catalogue.setState('Archived');
-    volume.lastSync = volume.now();
-    volume.lastSender = clientId;
-    volume.succeeded();
-    volume.clearGap();
+    volume.synced(clientId);
     change.commit();
     volume.touch('restorable', 'size');
     volume.log.info({ peer: clientId, gid: end.e }, 'full backup stored');
@@ -93,6 +95,18 @@ export async function serveFullSync(
   } finally {
     volume.progressLb = 0;
   }
+}
+
+/** Before the storage gives up its log: an image that is there must not be larger (D.3.1). */
+function requireNotLarger(volume: ArchiveVolume, { sizeLb }: BackupHello): void {
+  const present = volume.images.baseSize();
+  const size = lbToBytes(sizeLb);
+  if (present === undefined || present <= size) return;
+  throw new WalbError(
+    'conflict',
+    `the base image of volume ${volume.id} has ${present} bytes, more than the ${size} of the volume: \`reset-vol\` at the archive removes it`,
+    { details: { volume: volume.id, present, size } },
+  );
 }
 
 export function checkBackupHello(hello: BackupHello): BackupHello {

@@ -23,15 +23,18 @@ import {
   snapshotToMessage,
   TaskKind,
 } from '../rpc/index.ts';
+import { cancelWhen } from '../server/cancel-when.ts';
 import { receiveDiff } from '../server/diff-receiver.ts';
 import { expectMessage, unexpectedMessage } from '../server/expect-message.ts';
 import type { ProgressHandle } from '../server/task-log.ts';
-import { diffOf, isDirty, type Snapshot, virtualScan } from '../wdiff/index.ts';
+import { diffOf, formatSpan, isDirty, planGc, type Snapshot, virtualScan } from '../wdiff/index.ts';
+import { abortable, together } from './duplex.ts';
 import { checkBackupHello, type SyncHost } from './full-sync.ts';
-import { openSnapshot } from './snapshot-view.ts';
+import { openSnapshot, type SnapshotView } from './snapshot-view.ts';
 import type { ArchiveVolume } from './volume.ts';
 
 type Stream = BidiStream<HashSyncDown, HashSyncUp>;
+type HalfStream = Pick<Stream, 'send' | 'receive'>;
 
 /** Hashes per message: 64 Ki of them are 1 MiB, and 16 GiB of image at the default bulk size. */
 const HASHES_PER_MESSAGE = 1024;
@@ -51,6 +54,7 @@ export async function serveHashSync(
     total: hello.sizeLb,
     peer: clientId,
   });
+  using _force = cancelWhen(volume.forceSignal, stream, 'hash backup');
   try {
     await requireFit(host, volume, hello);
     const latest = volume.latest();
@@ -63,10 +67,7 @@ export async function serveHashSync(
       throw new WalbError('invalid-argument', 'uuid must be 16 bytes');
     await stream.send({ message: { $case: 'started', value: {} } });
     const end = await exchange(host, volume, hello, latest, uuid, stream, progress);
-    volume.lastSync = volume.now();
-    volume.lastSender = clientId;
-    volume.succeeded();
-    volume.clearGap();
+    volume.synced(clientId);
     change.commit();
     volume.touch('diff', 'restorable');
     volume.log.info({ peer: clientId, gid: end.e }, 'hash backup stored');
@@ -108,33 +109,47 @@ async function exchange(
   stream: Stream,
   progress: ProgressHandle,
 ): Promise<Snapshot> {
+  using view = openSnapshot(volume, latest.b, {
+    maxDiffs: host.config.maxOpenDiffsVirtual,
+    allowDirty: true,
+    reader: 'a hash backup',
+  });
   const handle = volume.catalogue.createTemporary();
+  let end: Snapshot;
   try {
-    const incoming = new IncomingDiff(volume, stream, progress);
-    const options = {
-      uuid,
-      fsyncInterval: host.config.fsyncInterval,
-      onChunk: () => volume.requireRunning('hash backup'),
-    };
-    const [, received] = await Promise.all([
-      sendHashes(volume, hello, latest, stream),
-      receiveDiff(handle, incoming.chunks(), options),
+    let received = 0;
+    let last: { gidB: bigint; gidE: bigint } | undefined;
+    await together([
+      (signal) => sendHashes(volume, hello, view, abortable(stream, signal)),
+      async (signal) => {
+        const incoming = new IncomingDiff(volume, abortable(stream, signal), progress);
+        const options = {
+          uuid,
+          fsyncInterval: host.config.fsyncInterval,
+          onChunk: () => volume.requireRunning('hash backup'),
+        };
+        received = (await receiveDiff(handle, incoming.chunks(), options)).end;
+        last = incoming.end;
+      },
     ]);
-    if (received.end > hello.sizeLb) {
+    if (received > hello.sizeLb) {
       throw new WalbError('invalid-argument', 'the differences reach beyond the end of the volume');
     }
-    const end = snapshotFromMessage(incoming.end, 'end of the backup');
-    await store(volume, handle, latest, end, hello, uuid);
-    return end;
+    end = snapshotFromMessage(last, 'end of the backup');
   } catch (error) {
     discardTemporary(host.core.env.files, handle);
     throw error;
   }
+  await store(volume, handle, latest, end, hello, uuid);
+  return end;
 }
 
 /**
  * The uuid first: with the diff there but the old uuid, diffs of the new history would be refused for
  * ever; with the new uuid but no diff they are refused as too new until the backup is repeated.
+ *
+ * What lies behind a gap goes: its gids will be given again by the new history, and a diff of the old
+ * one would then fit where it must not.
  */
 async function store(
   volume: ArchiveVolume,
@@ -145,18 +160,31 @@ async function store(
   uuid: Uint8Array,
 ): Promise<void> {
   using _lock = await volume.lock.lock();
-  const diff = diffOf(latest, end, { isMergeable: isDirty(latest), timestamp: hello.timestamp });
-  await volume.catalogue.setUuid(uuid);
-  await volume.catalogue.add(handle, diff);
+  const { catalogue, log } = volume;
+  const { uuid: before } = catalogue;
+  try {
+    const isMergeable = isDirty(latest);
+    const diff = diffOf(latest, end, { isMergeable, timestamp: hello.timestamp });
+    await catalogue.setUuid(uuid);
+    const { unreachable } = planGc(catalogue.diffs, catalogue.base.base);
+    if (unreachable.length > 0) {
+      log.warn({ diffs: unreachable.map(formatSpan) }, 'removing diffs behind a gap');
+      await catalogue.remove(unreachable);
+    }
+    await catalogue.add(handle, diff);
+  } catch (error) {
+    discardTemporary(volume.core.env.files, handle);
+    await catalogue.setUuid(before);
+    throw error;
+  }
 }
 
 async function sendHashes(
   volume: ArchiveVolume,
   hello: BackupHello,
-  latest: Snapshot,
-  stream: Stream,
+  view: SnapshotView,
+  stream: HalfStream,
 ): Promise<void> {
-  using view = openSnapshot(volume, latest.b, { maxDiffs: 0, allowDirty: true });
   const chunkSize = lbToBytes(hello.bulkLb);
   const seed = hello.timestamp >>> 0;
   let hashes: Uint8Array[] = [];
@@ -182,11 +210,11 @@ async function sendHashes(
 /** The packs of the differences, until the message that ends the backup. */
 class IncomingDiff {
   readonly #volume: ArchiveVolume;
-  readonly #stream: Stream;
+  readonly #stream: HalfStream;
   readonly #progress: ProgressHandle;
   end: { gidB: bigint; gidE: bigint } | undefined;
 
-  constructor(volume: ArchiveVolume, stream: Stream, progress: ProgressHandle) {
+  constructor(volume: ArchiveVolume, stream: HalfStream, progress: ProgressHandle) {
     this.#volume = volume;
     this.#stream = stream;
     this.#progress = progress;

@@ -2,74 +2,29 @@
  * A writable view of a snapshot: what was written lies in a sparse file beside it, everything else is
  * read from base and diffs. Nothing the archive keeps is ever changed.
  *
- * Which blocks were written is a bitmap of logical blocks, kept in pieces of 1 MiB of address space that
- * exist only where something was written.
- *
  * Source: docs/architecture.md decision 9.
  */
-import { type Bytes, type FileHandle, LB_SIZE, type Lb, MIB } from '../core/index.ts';
+import { type Bytes, type FileHandle, LB_SIZE, type Lb, MIB, WalbError } from '../core/index.ts';
+import { isAllZero } from '../kernels/index.ts';
 import type { BlockBackend, BlockChange, BlockSizes } from '../wdev/nbd/backend.ts';
 import type { VirtualImage } from '../wdiff/index.ts';
+import { BlockBitmap } from './block-bitmap.ts';
 
-const PIECE_LB: Lb = MIB / LB_SIZE;
 const MAX_REQUEST: Bytes = 32 * MIB;
-
-/** Set of logical blocks. */
-export class BlockBitmap {
-  readonly #pieces = new Map<number, Uint8Array>();
-
-  add(start: Lb, count: Lb): void {
-    for (let block = start; block < start + count; block += 1) {
-      const piece = this.#piece(Math.floor(block / PIECE_LB));
-      const at = block % PIECE_LB;
-      piece[at >> 3] = (piece[at >> 3] as number) | (1 << (at & 7));
-    }
-  }
-
-  has(block: Lb): boolean {
-    const piece = this.#pieces.get(Math.floor(block / PIECE_LB));
-    if (piece === undefined) return false;
-    const at = block % PIECE_LB;
-    return ((piece[at >> 3] as number) & (1 << (at & 7))) !== 0;
-  }
-
-  /** Whether nothing in the range is set; quick where nothing was written nearby. */
-  isFree(start: Lb, count: Lb): boolean {
-    const last = Math.floor((start + count - 1) / PIECE_LB);
-    for (let index = Math.floor(start / PIECE_LB); index <= last; index += 1) {
-      if (this.#pieces.has(index)) return false;
-    }
-    return true;
-  }
-
-  /** Memory held, in bytes. */
-  get bytes(): Bytes {
-    return this.#pieces.size * (PIECE_LB / 8);
-  }
-
-  #piece(index: number): Uint8Array {
-    let piece = this.#pieces.get(index);
-    if (piece === undefined) {
-      piece = new Uint8Array(PIECE_LB / 8);
-      this.#pieces.set(index, piece);
-    }
-    return piece;
-  }
-}
 
 export class SnapshotOverlay implements BlockBackend {
   readonly blockSizes: BlockSizes = { minimum: LB_SIZE, preferred: 4096, maximum: MAX_REQUEST };
   readonly canFastZero = true;
   readonly readOnly: boolean;
   readonly #image: VirtualImage;
-  /** Undefined when the view is read-only and not filled. */
+  /** Undefined for a read-only view. */
   readonly #overlay: FileHandle | undefined;
   readonly #written = new BlockBitmap();
 
-  constructor(image: VirtualImage, overlay: FileHandle | undefined, readOnly: boolean) {
+  constructor(image: VirtualImage, overlay: FileHandle | undefined) {
     this.#image = image;
     this.#overlay = overlay;
-    this.readOnly = readOnly;
+    this.readOnly = overlay === undefined;
     overlay?.truncate(image.size);
   }
 
@@ -84,14 +39,9 @@ export class SnapshotOverlay implements BlockBackend {
 
   read(offset: Bytes, into: Uint8Array): undefined {
     const start = offset / LB_SIZE;
-    const count = into.length / LB_SIZE;
-    if (this.#written.isFree(start, count)) {
-      this.#image.read(offset, into);
-      return undefined;
-    }
-    for (const run of this.#runs(start, count)) {
+    for (const run of this.#runs(start, into.length / LB_SIZE)) {
       const target = into.subarray((run.start - start) * LB_SIZE, (run.end - start) * LB_SIZE);
-      if (run.isWritten) this.#overlay?.read(target, run.start * LB_SIZE);
+      if (run.isWritten) readOverlay(this.#writable, target, run.start * LB_SIZE);
       else this.#image.read(run.start * LB_SIZE, target);
     }
     return undefined;
@@ -110,35 +60,46 @@ export class SnapshotOverlay implements BlockBackend {
     return this.#overlay?.sync();
   }
 
-  /** Copies what is not in the overlay yet, so that it stands alone. Gives the blocks copied. */
-  fill(start: Lb, count: Lb, buffer: Uint8Array): Lb {
-    let copied: Lb = 0;
+  /** Copies what is not in the overlay yet, so that it stands alone; zeros stay holes. */
+  fill(start: Lb, count: Lb, buffer: Uint8Array): void {
     for (const run of this.#runs(start, count)) {
       if (run.isWritten) continue;
       const data = buffer.subarray(0, (run.end - run.start) * LB_SIZE);
       this.#image.read(run.start * LB_SIZE, data);
-      this.#overlay?.write(data, run.start * LB_SIZE);
+      if (!isAllZero(data)) this.#writable.write(data, run.start * LB_SIZE);
       this.#written.add(run.start, run.end - run.start);
-      copied += run.end - run.start;
     }
-    return copied;
+  }
+
+  get #writable(): FileHandle {
+    if (this.#overlay !== undefined) return this.#overlay;
+    throw new WalbError('internal', 'a read-only snapshot has nothing written');
   }
 
   #apply({ kind, offset, length, data }: BlockChange): void {
-    if (kind === 'write') this.#overlay?.write(data, offset);
-    else this.#overlay?.punch(offset, length);
+    if (kind === 'write') this.#writable.write(data, offset);
+    else this.#writable.punch(offset, length);
     this.#written.add(offset / LB_SIZE, length / LB_SIZE);
   }
 
   *#runs(start: Lb, count: Lb): Generator<{ start: Lb; end: Lb; isWritten: boolean }> {
-    const end = start + count;
-    let at = start;
-    while (at < end) {
-      const isWritten = this.#written.has(at);
-      let stop = at + 1;
-      while (stop < end && this.#written.has(stop) === isWritten) stop += 1;
-      yield { start: at, end: stop, isWritten };
-      at = stop;
+    const limit = start + count;
+    for (let at = start; at < limit; ) {
+      const end = this.#written.runEnd(at, limit);
+      yield { start: at, end, isWritten: this.#written.has(at) };
+      at = end;
     }
   }
+}
+
+function readOverlay(handle: FileHandle, into: Uint8Array, position: Bytes): void {
+  const count = handle.read(into, position);
+  if (count === into.length) return;
+  throw new WalbError(
+    'io',
+    `${handle.path} ends at ${position + count}: the overlay was cut short`,
+    {
+      details: { file: handle.path, position },
+    },
+  );
 }

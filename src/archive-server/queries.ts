@@ -113,6 +113,12 @@ export function queryBindings(host: QueryHost): Binding[] {
       return { value: found.actions.count(action as ArchiveAction) };
     }),
     handle(ArchiveRpc.getAllActions, async () => allActions(host)),
+    handle(ArchiveRpc.getTsDelta, async () => ({
+      items: host.all().flatMap((volume) => {
+        const latest = { gid: volume.latest().b, timestamp: volume.latestTimestamp() };
+        return volume.replicas.deltas(volume.id, latest);
+      }),
+    })),
   ];
 }
 

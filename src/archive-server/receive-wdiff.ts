@@ -13,6 +13,7 @@ import {
   type CallContext,
   checkVolumeId,
   equalBytes,
+  type Lb,
   lbToBytes,
   UUID_BYTES,
   WalbError,
@@ -29,6 +30,7 @@ import {
   type WdiffHello,
   type WdiffUp,
 } from '../rpc/index.ts';
+import { cancelWhen } from '../server/cancel-when.ts';
 import { receiveDiff } from '../server/diff-receiver.ts';
 import { expectMessage, unexpectedMessage } from '../server/expect-message.ts';
 import type { ServerCore } from '../server/server-core.ts';
@@ -40,11 +42,13 @@ export interface ReceiverHost {
   readonly core: ServerCore;
   readonly config: ArchiveConfig;
   find(volume: string): ArchiveVolume | undefined;
+  /** Why there is no such volume. */
+  missing(volume: string): WdiffRefusal;
 }
 
 type Stream = BidiStream<WdiffDown, WdiffUp>;
 
-interface Refusal {
+export interface WdiffRefusal {
   readonly answer: WdiffAnswer;
   readonly text: string;
 }
@@ -58,26 +62,36 @@ export async function receiveWdiff(
   const hello = await expectMessage(stream, 'hello');
   const diff = checkHello(hello);
   const volume = host.find(hello.volume);
-  const refused = await judge(host, volume, hello, diff);
-  if (refused !== undefined || volume === undefined) {
-    if (refused?.answer === 'too-new-diff') noteGap(volume as ArchiveVolume, diff, context);
-    await refuse(host, stream, volume, refused as Refusal, context);
-    return;
+  const refusal = volume === undefined ? host.missing(hello.volume) : judgeState(volume);
+  if (refusal !== undefined) return await refuse(host, stream, volume, refusal, context);
+  const known = volume as ArchiveVolume;
+  // From here on nobody else changes what the remaining questions are about.
+  using _foreground = host.core.foreground.acquire(`wdiff of ${known.id}`);
+  using change = known.machine.begin('wdiff-recv');
+  const refused = await judge(host, known, hello, diff);
+  if (refused !== undefined) {
+    if (refused.answer === 'too-new-diff') noteGap(known, diff, context);
+    change.commit();
+    return await refuse(host, stream, known, refused, context);
   }
-  using _foreground = host.core.foreground.acquire(`wdiff of ${volume.id}`);
-  using change = volume.machine.begin('wdiff-recv');
+  using _force = cancelWhen(known.forceSignal, stream, 'wdiff transfer');
   await stream.send({
     message: {
       $case: 'answer',
       value: {
         answer: 'accept',
         text: '',
-        latest: snapshotToMessage(volume.latest()),
+        latest: snapshotToMessage(known.latest()),
         server: host.core.identity,
       },
     },
   });
-  await store(host, volume, hello, diff, stream, context);
+  try {
+    await store(host, known, hello, diff, stream, context);
+  } catch (error) {
+    known.failed(error, context.clientId);
+    throw error;
+  }
   change.commit();
   await stream.send({ message: { $case: 'ack', value: {} } });
 }
@@ -96,25 +110,21 @@ function checkHello(hello: WdiffHello): Diff {
   return diffFromMessage(hello.diff);
 }
 
-/** Undefined when the diff is wanted. The order of the questions is that of D.5. */
+/** Undefined when the diff is wanted. The order of the questions, the state before them, is that of D.5. */
 async function judge(
   host: ReceiverHost,
-  volume: ArchiveVolume | undefined,
+  volume: ArchiveVolume,
   hello: WdiffHello,
   diff: Diff,
-): Promise<Refusal | undefined> {
-  if (volume === undefined) {
-    return { answer: 'archive-not-found', text: `volume ${hello.volume} is not known here` };
-  }
+): Promise<WdiffRefusal | undefined> {
   return (
-    judgeState(volume) ??
     judgeHistory(volume, hello) ??
     (await judgeSize(host, volume, hello)) ??
     judgeRelation(volume, diff)
   );
 }
 
-function judgeState(volume: ArchiveVolume): Refusal | undefined {
+function judgeState(volume: ArchiveVolume): WdiffRefusal | undefined {
   const { state } = volume;
   if (state === 'Stopped' || state === 'Start')
     return { answer: 'stopped', text: `state ${state}` };
@@ -125,7 +135,7 @@ function judgeState(volume: ArchiveVolume): Refusal | undefined {
   return refusal === undefined ? undefined : { answer: 'other', text: refusal.message };
 }
 
-function judgeHistory(volume: ArchiveVolume, hello: WdiffHello): Refusal | undefined {
+function judgeHistory(volume: ArchiveVolume, hello: WdiffHello): WdiffRefusal | undefined {
   if (hello.hostType !== HostType.PROXY) return undefined;
   if (equalBytes(hello.uuid, volume.catalogue.uuid)) return undefined;
   return { answer: 'different-uuid', text: 'the diff belongs to another log history' };
@@ -135,7 +145,7 @@ async function judgeSize(
   { config }: ReceiverHost,
   volume: ArchiveVolume,
   { sizeLb }: WdiffHello,
-): Promise<Refusal | undefined> {
+): Promise<WdiffRefusal | undefined> {
   const current = volume.sizeLb ?? 0;
   if (sizeLb <= current) return undefined;
   if (config.autoResize) {
@@ -147,7 +157,7 @@ async function judgeSize(
   return { answer: 'smaller-lv-size', text };
 }
 
-function judgeRelation(volume: ArchiveVolume, diff: Diff): Refusal | undefined {
+function judgeRelation(volume: ArchiveVolume, diff: Diff): WdiffRefusal | undefined {
   const latest = volume.latest();
   const how = relation(latest, diff);
   if (how === 'applicable') return undefined;
@@ -167,7 +177,7 @@ async function refuse(
   host: ReceiverHost,
   stream: Stream,
   volume: ArchiveVolume | undefined,
-  refusal: Refusal,
+  refusal: WdiffRefusal,
   { clientId }: CallContext,
 ): Promise<void> {
   const latest =
@@ -194,7 +204,7 @@ async function store(
   });
   const handle = volume.catalogue.createTemporary();
   try {
-    await receiveDiff(handle, packsOf(stream), {
+    const { end } = await receiveDiff(handle, packsOf(stream), {
       uuid: hello.uuid,
       fsyncInterval: host.config.fsyncInterval,
       onChunk: (bytes) => {
@@ -202,14 +212,12 @@ async function store(
         progress.advance(bytes);
       },
     });
-  } catch (error) {
-    discardTemporary(host.core.env.files, handle);
-    volume.failed(error, clientId);
-    throw error;
-  }
-  {
+    requireInside(volume, diff, end);
     using _lock = await volume.lock.lock();
     await volume.catalogue.add(handle, diff);
+  } catch (error) {
+    discardTemporary(host.core.env.files, handle);
+    throw error;
   }
   volume.lastReceived = volume.now();
   volume.lastSender = clientId;
@@ -217,6 +225,17 @@ async function store(
   volume.clearGap();
   volume.touch('diff', 'restorable');
   volume.log.info({ peer: clientId, gid: diff.E.b, diff: formatSpan(diff) }, 'wdiff received');
+}
+
+/** What lies beyond the end would be left out of every restore, without a word. */
+function requireInside(volume: ArchiveVolume, diff: Diff, end: Lb): void {
+  const size = volume.sizeLb ?? 0;
+  if (end <= size) return;
+  throw new WalbError(
+    'invalid-argument',
+    `diff ${formatSpan(diff)} of volume ${volume.id} reaches to block ${end}, the base image to ${size}: its sender named too small a size`,
+    { details: { volume: volume.id, end, size } },
+  );
 }
 
 /** The packs up to the end message. */

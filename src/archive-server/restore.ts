@@ -6,12 +6,14 @@
  *
  * Source: semantics.md D.6.
  */
-import { type FileHandle, type Gid, type Millis, WalbError } from '../core/index.ts';
+import { type FileHandle, type Gid, WalbError } from '../core/index.ts';
 import { type Accepted, TaskKind } from '../rpc/index.ts';
 import type { TaskHandle } from '../server/task-log.ts';
-import { type Diff, mergeFiles, planRestore, redo } from '../wdiff/index.ts';
+import { endApplying, type MetaState, planRestore } from '../wdiff/index.ts';
 import type { ArchiveConfig } from './config.ts';
+import { Pacer } from './pacer.ts';
 import type { ArchiveVolume } from './volume.ts';
+import { writeDiffs } from './write-diffs.ts';
 
 /** Checks and starts the restore; it goes on after the reply. */
 export function startRestore(config: ArchiveConfig, volume: ArchiveVolume, gid: Gid): Accepted {
@@ -23,73 +25,62 @@ export function startRestore(config: ArchiveConfig, volume: ArchiveVolume, gid: 
       { details: { volume: volume.id, gid } },
     );
   }
-  const { diffs, base } = volume.catalogue;
-  const plan = planRestore(diffs, base, gid, config.maxOpenDiffs);
+  plan(config, volume, volume.catalogue.base, gid);
   const foreground = volume.core.foreground.acquire(`restore of ${volume.id}`);
   return volume.tasks.start(
     TaskKind.RESTORE,
     async (task) => {
       using _foreground = foreground;
-      await volume.during('Restore', () => restore(config, volume, gid, plan.passes, task));
+      await volume.during('Restore', () => restore(config, volume, gid, task));
       volume.touch('restored');
     },
     { gid, total: volume.sizeLb ?? 0 },
   );
 }
 
+function plan(config: ArchiveConfig, volume: ArchiveVolume, from: MetaState, gid: Gid) {
+  const { diffs } = volume.catalogue;
+  return volume.explained(gid, () => planRestore(diffs, from, gid, config.maxOpenDiffs));
+}
+
 async function restore(
   config: ArchiveConfig,
   volume: ArchiveVolume,
   gid: Gid,
-  passes: readonly (readonly Diff[])[],
   task: TaskHandle,
 ): Promise<void> {
+  // A merge, which may run beside, must not swallow where the passes lead to.
+  volume.wanted.add(gid);
   let handle: FileHandle | undefined;
   try {
+    const from = volume.catalogue.base;
     handle = await volume.images.beginRestore(gid, volume.forceSignal);
-    for (const diffs of passes) await writePass(config, volume, handle, diffs, task);
+    await writePasses(config, volume, handle, from, gid, task);
     const { path } = await volume.images.commitRestore(gid, handle);
     volume.log.info({ gid, path }, 'snapshot restored');
   } catch (error) {
     await volume.images.abandonRestore(gid, handle);
     throw error;
+  } finally {
+    volume.wanted.delete(gid);
   }
 }
 
-/** Applies some consecutive diffs, merged into one, to an image. Nothing is synced. */
-async function writePass(
+/** Each pass is planned anew from where the last one ended: diffs may have been merged meanwhile. */
+async function writePasses(
   config: ArchiveConfig,
   volume: ArchiveVolume,
   image: FileHandle,
-  diffs: readonly Diff[],
+  from: MetaState,
+  gid: Gid,
   task: TaskHandle,
 ): Promise<void> {
-  const { clock } = volume.core;
-  const handles: FileHandle[] = [];
-  let lastYield: Millis = clock.monotonic();
-  try {
-    for (const diff of diffs) handles.push(volume.catalogue.open(diff));
-    const merged = mergeFiles(handles);
-    const report = await redo(merged, image, {
-      discard: config.discard,
-      signal: volume.forceSignal,
-      afterBatch: async ({ position }) => {
-        task.set(position);
-        if (clock.monotonic() - lastYield < YIELD_AFTER_MS) return;
-        await clock.yield();
-        lastYield = clock.monotonic();
-      },
-    });
-    if (report.skipped > 0) {
-      volume.log.warn(
-        { records: report.skipped, blocks: report.skippedBlocks },
-        'diff records beyond the end of the image were left out',
-      );
-    }
-  } finally {
-    for (const handle of handles) handle.close();
+  const pacer = new Pacer(volume.core.clock, volume.forceSignal);
+  let state = from;
+  for (;;) {
+    const [diffs] = plan(config, volume, state, gid).passes;
+    if (diffs === undefined) return;
+    await writeDiffs(config, volume, image, diffs, { task, pacer });
+    state = endApplying(state, diffs);
   }
 }
-
-/** Others wait no longer than this for their turn. */
-const YIELD_AFTER_MS: Millis = 10;

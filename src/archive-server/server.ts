@@ -9,11 +9,13 @@ import {
   type Accepted,
   ArchiveRpc,
   type ArchiveStatus,
+  type ArchiveVolumeSummary,
   compressionToMessage,
   DiscardMode,
   HostType,
   handle,
   type InitVolumeRequest,
+  type LastError,
   type LatestSnap,
   type ResetVolumeRequest,
   type StartRequest,
@@ -21,21 +23,27 @@ import {
   type StatusReply,
   type StopRequest,
   snapshotToMessage,
+  toErrorInfo,
   type VolumeState,
   type VolumeView,
 } from '../rpc/index.ts';
 import type { ControlLogic } from '../server/control.ts';
 import type { ServerCore } from '../server/server-core.ts';
 import { type CommonSettings, clearView, commonStatus } from '../server/status.ts';
+import { commandBindings } from './commands.ts';
 import type { ArchiveConfig } from './config.ts';
+import { debugBindings } from './debug.ts';
 import { type ExportServing, Exports } from './exports.ts';
 import { serveFullSync } from './full-sync.ts';
 import { serveHashSync } from './hash-sync.ts';
+import { loadVolume } from './load-volume.ts';
 import { queryBindings } from './queries.ts';
-import { receiveWdiff } from './receive-wdiff.ts';
-import { startRestore } from './restore.ts';
-import { collectGarbage, setSnapshots } from './snapshots.ts';
-import { ARCHIVE_ACTIVE_OR_STOPPED_STATES, type ArchiveCommand } from './states.ts';
+import { receiveWdiff, type WdiffRefusal } from './receive-wdiff.ts';
+import {
+  ARCHIVE_ACTIVE_OR_STOPPED_STATES,
+  type ArchiveCommand,
+  type ArchiveState,
+} from './states.ts';
 import { clearStatus, fullStatusOf, summaryOf, viewOf } from './status.ts';
 import { stopArchiveVolume } from './stop.ts';
 import { ArchiveVolume, type ImageStoreFactory } from './volume.ts';
@@ -53,6 +61,8 @@ export class ArchiveServer implements ControlLogic {
   readonly #settings: CommonSettings;
   readonly #parts: ArchiveParts;
   readonly #volumes = new Map<string, ArchiveVolume>();
+  /** Volumes that could not be loaded, and why: they are shown, and left alone. */
+  readonly #broken = new Map<string, WalbError>();
 
   constructor(
     core: ServerCore,
@@ -67,7 +77,10 @@ export class ArchiveServer implements ControlLogic {
     this.exports = new Exports(core, parts.serveExport, config.maxOpenDiffsVirtual);
   }
 
-  /** Loads every volume; what interrupted work left is removed. Any volume failing stops the start. */
+  /**
+   * Loads every volume; what interrupted work left is tidied up. A volume that can not be used does not
+   * keep the others from being served: every request for it is answered with what is wrong.
+   */
   async load(): Promise<void> {
     const { files } = this.core.env;
     await makeDirectoryDurably(files, this.config.baseDirectory);
@@ -77,41 +90,16 @@ export class ArchiveServer implements ControlLogic {
   }
 
   async stopWork(): Promise<void> {
-    await Promise.all([...this.#volumes.values()].map(({ tasks }) => tasks.settled()));
+    // First the exports: filling one is a task, which would be waited for.
     await this.exports.closeAll();
+    await Promise.all([...this.#volumes.values()].map(({ tasks }) => tasks.settled()));
   }
 
   bindings(): Binding[] {
     return [
       ...queryBindings(this),
-      handle(ArchiveRpc.restore, async ({ volume, gid }) =>
-        startRestore(this.config, this.require(volume, 'restore'), gid),
-      ),
-      handle(ArchiveRpc.delRestored, async ({ volume: id, gid }) => {
-        const volume = this.admitted(id, 'del-restored');
-        await volume.images.deleteRestored(gid);
-        volume.touch('restored');
-        return {};
-      }),
-      handle(ArchiveRpc.disableSnapshots, async ({ volume, gids }) => ({
-        failures: await setSnapshots(this.require(volume, 'disable-snapshot'), gids, false),
-      })),
-      handle(ArchiveRpc.enableSnapshots, async ({ volume, gids }) => ({
-        failures: await setSnapshots(this.require(volume, 'enable-snapshot'), gids, true),
-      })),
-      handle(ArchiveRpc.gcDiff, async ({ volume }) => ({
-        removed: await collectGarbage(this.admitted(volume, 'gc-diff')),
-      })),
-      handle(ArchiveRpc.exportSnapshot, (request) =>
-        this.exports.open(this.require(request.volume, 'bhash'), request),
-      ),
-      handle(ArchiveRpc.closeExport, async (request) => {
-        await this.exports.close(request);
-        return {};
-      }),
-      handle(ArchiveRpc.listExports, async ({ volume }) => ({
-        exports: this.exports.list(volume === '' ? '' : checkVolumeId(volume)),
-      })),
+      ...commandBindings(this),
+      ...debugBindings(this),
       handle(ArchiveRpc.getVolumeGroup, async () => ({ name: '' })),
       handle(ArchiveRpc.getThinpool, async () => ({ name: '' })),
       handle(ArchiveRpc.gatherLatestSnap, async ({ volumes }) => ({
@@ -134,15 +122,23 @@ export class ArchiveServer implements ControlLogic {
     return this.#volumes.get(id);
   }
 
-  /** Throws `wrong-state` for a volume that is Clear. */
+  /** Throws `wrong-state` for a volume that is Clear, `corrupt` for one that could not be loaded. */
   require(id: string, command: ArchiveCommand): ArchiveVolume {
     const volume = this.#volumes.get(checkVolumeId(id));
     if (volume !== undefined) return volume;
+    this.#requireNotBroken(id);
     throw new WalbError(
       'wrong-state',
       `volume ${id} is Clear (not known here); ${command} needs it: run \`init-vol\` first`,
       { details: { volume: id, command, state: 'Clear' } },
     );
+  }
+
+  /** What a sender of diffs is told about a volume that is not served. */
+  missing(id: string): WdiffRefusal {
+    const error = this.#broken.get(id);
+    if (error !== undefined) return { answer: 'other', text: error.message };
+    return { answer: 'archive-not-found', text: `volume ${id} is not known here` };
   }
 
   admitted(id: string, command: ArchiveCommand): ArchiveVolume {
@@ -154,23 +150,27 @@ export class ArchiveServer implements ControlLogic {
   // ---- ControlLogic
 
   volumes(): string[] {
-    return [...this.#volumes.keys()].sort();
+    return [...this.#volumes.keys(), ...this.#broken.keys()].sort();
   }
 
   state(id: string): VolumeState {
+    this.#requireNotBroken(id);
     return this.#volumes.get(id)?.state ?? 'Clear';
   }
 
   view(id: string): VolumeView {
     const volume = this.#volumes.get(id);
-    return volume === undefined ? clearView(id) : viewOf(volume);
+    if (volume !== undefined) return viewOf(volume);
+    return { ...clearView(id), lastError: this.#lastErrorOf(id) };
   }
 
   async status(id: string): Promise<StatusReply['status']> {
     if (id === '') return { $case: 'archive', value: this.#serverStatus() };
     const volume = this.#volumes.get(id);
     const value =
-      volume === undefined ? clearStatus(id) : fullStatusOf(volume, this.exports.count(id));
+      volume === undefined
+        ? { ...clearStatus(id), lastError: this.#lastErrorOf(id) }
+        : fullStatusOf(volume, this.exports.count(id));
     return { $case: 'archiveVolume', value };
   }
 
@@ -181,12 +181,19 @@ export class ArchiveServer implements ControlLogic {
         'an archive has no devices: init-vol takes only the volume',
       );
     }
+    this.#requireNotBroken(id);
     const volume = this.#volumes.get(id) ?? this.#newVolume(id, 'Clear');
     volume.admit('init-vol');
+    if (volume.catalogue.isComplete()) {
+      throw new WalbError(
+        'already-exists',
+        `${volume.catalogue.directory} holds a volume this server has not loaded: restart it to have it served`,
+        { details: { volume: id } },
+      );
+    }
     using change = volume.machine.begin('init-vol');
     this.#volumes.set(id, volume);
     try {
-      if (volume.catalogue.exists()) await volume.catalogue.destroy();
       await volume.catalogue.create();
     } catch (error) {
       this.#forget(volume);
@@ -198,7 +205,8 @@ export class ArchiveServer implements ControlLogic {
   async clearVolume(id: string): Promise<void> {
     const volume = this.admitted(id, 'clear-vol');
     using change = volume.machine.begin('clear-vol');
-    await this.#removeData(volume);
+    await this.#removeData(volume, change);
+    await volume.catalogue.destroy();
     change.commit();
     this.#forget(volume);
   }
@@ -208,8 +216,7 @@ export class ArchiveServer implements ControlLogic {
       throw new WalbError('invalid-argument', 'an archive resets a volume without a gid');
     const volume = this.admitted(id, 'reset-vol');
     using change = volume.machine.begin('reset-vol');
-    await this.#removeData(volume);
-    await volume.catalogue.create();
+    await this.#removeData(volume, change);
     change.commit();
     volume.touch('restorable', 'restored', 'cold', 'diff', 'size');
   }
@@ -242,34 +249,52 @@ export class ArchiveServer implements ControlLogic {
 
   // ---- volumes
 
-  #newVolume(id: string, state: VolumeStateOfArchive): ArchiveVolume {
+  #newVolume(id: string, state: ArchiveState): ArchiveVolume {
     return new ArchiveVolume(this.core, this.config, this.#parts.images, id, state);
   }
 
   async #loadVolume(id: string): Promise<void> {
-    const probe = this.#newVolume(id, 'Clear');
-    if (!probe.catalogue.isComplete()) {
-      this.core.log.warn({ volume: id }, 'removing what an interrupted init or clear left');
-      await probe.catalogue.destroy();
-      return;
+    const { files } = this.core.env;
+    const make = (state: ArchiveState) => this.#newVolume(id, state);
+    try {
+      const volume = await loadVolume(make, (directory) => files.list(directory));
+      if (volume === undefined) return;
+      this.exports.cleanTemporary(volume);
+      this.#volumes.set(id, volume);
+    } catch (thrown) {
+      const { code, message, details } = WalbError.from(thrown);
+      const text = `volume ${id} is not served, because it could not be loaded: ${message}; restart the server when that is repaired`;
+      this.#broken.set(id, new WalbError(code, text, { details, cause: thrown }));
+      this.core.log.error({ volume: id, err: thrown }, 'volume could not be loaded');
     }
-    const state = probe.catalogue.load();
-    const volume = this.#newVolume(id, state);
-    volume.catalogue.load();
-    await volume.images.cleanTemporary();
-    this.exports.cleanTemporary(volume);
-    if (state !== 'SyncReady') volume.requireSize();
-    this.#volumes.set(id, volume);
-    if (state !== 'Archived') return;
-    volume.catalogue.cleanTemporary();
-    await collectGarbage(volume);
   }
 
-  /** Images first: a crash leaves a volume that is still known, and clear-vol can be repeated. */
-  async #removeData(volume: ArchiveVolume): Promise<void> {
-    await this.exports.closeAll(volume.id);
-    await volume.images.destroy();
-    await volume.catalogue.destroy();
+  /**
+   * SyncReady first: whatever stops this half-way, here or after a restart, nobody takes what is left
+   * for data, and the command can be repeated.
+   */
+  async #removeData(volume: ArchiveVolume, change: { rollback(): void }): Promise<void> {
+    await volume.catalogue.setState('SyncReady');
+    try {
+      await this.exports.closeAll(volume.id);
+      await volume.catalogue.forget();
+      await volume.images.destroy();
+    } catch (error) {
+      change.rollback();
+      volume.machine.force('SyncReady');
+      throw error;
+    }
+  }
+
+  #requireNotBroken(id: string): void {
+    const error = this.#broken.get(id);
+    if (error !== undefined) throw error;
+  }
+
+  #lastErrorOf(id: string): LastError | undefined {
+    const error = this.#broken.get(id);
+    if (error === undefined) return undefined;
+    return { error: toErrorInfo(error), time: this.core.started, count: 1, peer: '' };
   }
 
   #forget(volume: ArchiveVolume): void {
@@ -285,6 +310,14 @@ export class ArchiveServer implements ControlLogic {
       latest: hasData ? snapshotToMessage(volume.latest()) : undefined,
       timestamp: hasData ? volume.latestTimestamp() : 0,
     };
+  }
+
+  #brokenSummaries(): ArchiveVolumeSummary[] {
+    return [...this.#broken.keys()].map((id) => ({
+      ...clearStatus(id),
+      totalNumAction: 0,
+      lastError: this.#lastErrorOf(id),
+    }));
   }
 
   #serverStatus(): ArchiveStatus {
@@ -305,12 +338,10 @@ export class ArchiveServer implements ControlLogic {
       maxOpenDiffs: config.maxOpenDiffs,
       maxOpenDiffsVirtual: config.maxOpenDiffsVirtual,
       applySleepPct: config.applySleepPercent,
-      volumes: this.all().map(summaryOf),
+      volumes: [...this.all().map(summaryOf), ...this.#brokenSummaries()],
     };
   }
 }
-
-type VolumeStateOfArchive = ConstructorParameters<typeof ArchiveVolume>[4];
 
 const DISCARD_MESSAGES = {
   ignore: DiscardMode.IGNORE,

@@ -6,6 +6,8 @@
 import {
   type Bytes,
   bytesToLb,
+  type Gid,
+  hasCode,
   INVALID_GID,
   type Lb,
   Mutex,
@@ -17,9 +19,11 @@ import { diffToMessage, type GapReport, snapshotToMessage } from '../rpc/index.t
 import type { ServerCore } from '../server/server-core.ts';
 import { ServerVolume } from '../server/volume.ts';
 import { findGaps, type Snapshot, stateUpTo } from '../wdiff/index.ts';
+import { BaseReaders } from './base-readers.ts';
 import { Catalogue } from './catalogue.ts';
 import type { ArchiveConfig } from './config.ts';
 import type { ImageStore } from './image-store.ts';
+import { Replicas } from './replicas.ts';
 import {
   type ArchiveAction,
   type ArchiveCommand,
@@ -40,6 +44,10 @@ export class ArchiveVolume extends ServerVolume<
   readonly images: ImageStore;
   /** Held while the catalogue and its files are changed together. */
   readonly lock = new Mutex('catalogue');
+  readonly readers = new BaseReaders();
+  readonly replicas = new Replicas();
+  /** Snapshots that a running restore leads to: a merge leaves them where they are. */
+  readonly wanted = new Set<Gid>();
   lastSync: UnixSeconds = 0;
   lastReceived: UnixSeconds = 0;
   lastSender = '';
@@ -71,8 +79,10 @@ export class ArchiveVolume extends ServerVolume<
     return AbortSignal.any([this.stop.forceSignal, this.#core.forced]);
   }
 
+  /** Throws `cancelled`; cheap enough to be asked for every piece of work. */
   requireRunning(what: string): void {
-    throwIfAborted(this.forceSignal, what);
+    throwIfAborted(this.stop.forceSignal, what);
+    throwIfAborted(this.#core.forced, what);
   }
 
   /** Throws `not-found` without a base image. */
@@ -95,6 +105,30 @@ export class ArchiveVolume extends ServerVolume<
     return this.catalogue.latest();
   }
 
+  /** A backup or replication from `sender` has brought everything that was missing. */
+  synced(sender: string): void {
+    this.lastSync = this.now();
+    this.lastSender = sender;
+    this.succeeded();
+    this.clearGap();
+  }
+
+  /** Makes a plan for snapshot `gid`; when it can not be found because diffs are missing, says so. */
+  explained<T>(gid: Gid, plan: () => T): T {
+    try {
+      return plan();
+    } catch (error) {
+      const { diffs, base } = this.catalogue;
+      const gap = findGaps(diffs, base.base).find(({ from }) => from < gid);
+      if (!hasCode(error, 'not-found') || gap === undefined) throw error;
+      throw new WalbError(
+        'not-found',
+        `${(error as WalbError).message}: the diffs from gid ${gap.from} to ${gap.to} are missing; run hash_backup(storage, '${this.id}') or replicate from another archive`,
+        { details: { volume: this.id, gid, gapFrom: gap.from, gapTo: gap.to }, cause: error },
+      );
+    }
+  }
+
   /** When the latest snapshot was taken; its age is how far the backup lags. */
   latestTimestamp(): UnixSeconds {
     const { diffs, base } = this.catalogue;
@@ -103,7 +137,7 @@ export class ArchiveVolume extends ServerVolume<
 
   /** A sender's diff did not follow: something before it is lost. Kept until a diff is accepted. */
   noteGap(gap: Omit<GapReport, 'since' | 'advice'>): void {
-    const advice = `diffs after gid ${gap.expected?.gidE ?? '?'} are lost: run hash_backup(storage, '${this.id}')`;
+    const advice = `nothing continues gid ${gap.expected?.gidB ?? '?'}: when no other proxy still has those diffs, they are lost; run hash_backup(storage, '${this.id}')`;
     this.#refusedGap = { ...gap, since: this.#refusedGap?.since ?? this.now(), advice };
     this.changed.notify();
   }
@@ -125,7 +159,7 @@ export class ArchiveVolume extends ServerVolume<
         found: found === undefined ? undefined : diffToMessage(found),
         since: found?.timestamp ?? 0,
         peer: '',
-        advice: `diffs from gid ${from} to ${to} are missing: run hash_backup(storage, '${this.id}'), then gc_diff`,
+        advice: `diffs from gid ${from} to ${to} are missing: run hash_backup(storage, '${this.id}'), or replicate from another archive`,
       };
     });
     return this.#refusedGap === undefined ? stored : [...stored, this.#refusedGap];
