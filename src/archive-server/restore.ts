@@ -9,7 +9,7 @@
 import { type FileHandle, type Gid, WalbError } from '../core/index.ts';
 import { type Accepted, TaskKind } from '../rpc/index.ts';
 import type { TaskHandle } from '../server/task-log.ts';
-import { endApplying, type MetaState, planRestore } from '../wdiff/index.ts';
+import { applyAll, type Diff, type MetaState, metaState, planRestore } from '../wdiff/index.ts';
 import type { ArchiveConfig } from './config.ts';
 import { Pacer } from './pacer.ts';
 import type { ArchiveVolume } from './volume.ts';
@@ -81,6 +81,14 @@ async function writePasses(
     const [diffs] = plan(config, volume, state, gid).passes;
     if (diffs === undefined) return;
     await writeDiffs(config, volume, image, diffs, { task, pacer });
-    state = endApplying(state, diffs);
+    state = advance(state, diffs);
   }
+}
+
+/** Of a copy of a half-applied base, which is no snapshot before it has passed where that led to. */
+function advance(state: MetaState, diffs: readonly Diff[]): MetaState {
+  const reached = applyAll(state.base, diffs);
+  const { timestamp, applyingTo } = state;
+  const isWhole = applyingTo === undefined || applyingTo.b <= reached.b;
+  return metaState(reached, timestamp, isWhole ? undefined : applyingTo);
 }

@@ -1,0 +1,12 @@
+/** A.7, D.6-D.8: an archive that is killed and loses power at any call keeps every promise. */
+import { it } from 'vitest';
+import { explore } from '../sim/explore.ts';
+import { archiveScenario } from './archive-scenario.ts';
+
+const SEEDS = 60;
+
+it(
+  'restores exactly what the volume held, whatever happens in between',
+  () => explore(archiveScenario(), SEEDS),
+  120_000,
+);
