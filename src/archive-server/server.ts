@@ -39,6 +39,8 @@ import { serveHashSync } from './hash-sync.ts';
 import { loadVolume } from './load-volume.ts';
 import { queryBindings } from './queries.ts';
 import { receiveWdiff, type WdiffRefusal } from './receive-wdiff.ts';
+import { startReplication } from './replication-client.ts';
+import { serveReplication } from './replication-server.ts';
 import {
   ARCHIVE_ACTIVE_OR_STOPPED_STATES,
   type ArchiveCommand,
@@ -109,6 +111,12 @@ export class ArchiveServer implements ControlLogic {
       handle(ArchiveRpc.fullSync, (stream, context) => serveFullSync(this, stream, context)),
       handle(ArchiveRpc.hashSync, (stream, context) => serveHashSync(this, stream, context)),
       handle(ArchiveRpc.transferWdiff, (stream, context) => receiveWdiff(this, stream, context)),
+      handle(ArchiveRpc.replicate, (request) =>
+        startReplication(this, this.require(request.volume, 'replicate'), request),
+      ),
+      handle(ArchiveRpc.serveReplication, (stream, context) =>
+        serveReplication(this, stream, context),
+      ),
     ];
   }
 
@@ -196,6 +204,10 @@ export class ArchiveServer implements ControlLogic {
     try {
       await volume.catalogue.create();
     } catch (error) {
+      // Or a repeated init would find a volume that looks whole, but was never promised to anybody.
+      await volume.catalogue
+        .destroy()
+        .catch((err) => volume.log.warn({ err }, 'a failed init left files behind'));
       this.#forget(volume);
       throw error;
     }
