@@ -66,9 +66,10 @@ export async function makeInput(folder: string, size: Bytes): Promise<DemoInput>
 
 /** The files of this package, copied to a folder of their own. Returns their paths. */
 function collectFiles(target: string): string[] {
-  for (const name of ['docs', 'src', 'dist']) {
-    const source = join(PACKAGE, name);
-    if (existsSync(source)) cpSync(source, join(target, name), { recursive: true });
+  // A clone has sources, an installed package has them compiled.
+  const code = existsSync(join(PACKAGE, 'src/cli')) ? 'src' : 'dist';
+  for (const name of ['docs', code]) {
+    cpSync(join(PACKAGE, name), join(target, name), { recursive: true });
   }
   return filesIn(target);
 }

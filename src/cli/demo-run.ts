@@ -7,7 +7,7 @@ import { Controller } from '../walbc/index.ts';
 import { Report } from './demo-report.ts';
 import { demoShell } from './demo-shell.ts';
 import { DemoStory, VOLUME } from './demo-story.ts';
-import { BackupGroup } from './group.ts';
+import { BackupGroup, type MemberName } from './group.ts';
 import { Keeper } from './group-keeping.ts';
 
 export interface DemoOptions {
@@ -33,7 +33,7 @@ export async function runDemo(options: DemoOptions): Promise<number> {
   if (isTemporary) keeper.removeAtEnd(folder);
   const interruption = endOnSignals(keeper);
   try {
-    return await run(options, folder, keeper);
+    return await run(options, folder, keeper, interruption);
   } finally {
     // What fails now, fails because its server was ended; the handler of the signal has the word.
     if (interruption.happened) await new Promise(() => {});
@@ -43,7 +43,12 @@ export async function runDemo(options: DemoOptions): Promise<number> {
   }
 }
 
-async function run({ size, shell }: DemoOptions, folder: string, keeper: Keeper): Promise<number> {
+async function run(
+  { size, shell }: DemoOptions,
+  folder: string,
+  keeper: Keeper,
+  interruption: Interruption,
+): Promise<number> {
   const report = new Report((line) => process.stdout.write(`${line}\n`));
   const began = performance.now();
   const group = await BackupGroup.start({
@@ -63,8 +68,9 @@ async function run({ size, shell }: DemoOptions, folder: string, keeper: Keeper)
     report.heading('What it does');
     await Promise.race([new DemoStory(group, walbc, report).tell(), death.promise]);
     report.heading(report.verdict());
-    if (shell) await demoShell({ group, walbc, layout });
-    return report.isGood ? 0 : 1;
+    if (!report.isGood || !shell) return report.isGood ? 0 : 1;
+    interruption.leaveCtrlC();
+    return await demoShell(group, layout);
   } finally {
     group.onDeath(() => {});
     walbc.close();
@@ -83,8 +89,8 @@ function seconds(began: number): string {
   return `${((performance.now() - began) / 1000).toFixed(1)} s`;
 }
 
-function died(name: string, how: string, group: BackupGroup): WalbError {
-  const logFile = group.logFile(name as 's0');
+function died(name: MemberName, how: string, group: BackupGroup): WalbError {
+  const logFile = group.logFile(name);
   return new WalbError('unavailable', `${name} ended by itself (${how}); see ${logFile}`, {
     details: { server: name },
   });
@@ -125,29 +131,36 @@ const SIGNALS = { SIGINT: 2, SIGTERM: 15, SIGHUP: 1 } as const;
 
 interface Interruption {
   readonly happened: boolean;
+  /** From now on Ctrl-C means what the shell says: it interrupts a call. */
+  leaveCtrlC(): void;
   stop(): void;
 }
 
 /**
- * Ctrl-C, kill and a closed terminal: everything ends, then this process. At the prompt, Ctrl-C
- * reaches the shell as a key and not as a signal.
+ * Ctrl-C, kill and a closed terminal: everything ends, then this process.
  */
 function endOnSignals(keeper: Keeper): Interruption {
   let happened = false;
-  const handlers = Object.entries(SIGNALS).map(([signal, number]) => {
+  const handlers = new Map<string, () => void>();
+  const stop = (signal: string): void => {
+    const handler = handlers.get(signal);
+    if (handler !== undefined) process.off(signal, handler);
+  };
+  for (const [signal, number] of Object.entries(SIGNALS)) {
     const end = (): void => {
       happened = true;
       void keeper.end().then(() => process.exit(128 + number));
     };
+    handlers.set(signal, end);
     process.on(signal, end);
-    return () => process.off(signal, end);
-  });
+  }
   return {
     get happened() {
       return happened;
     },
+    leaveCtrlC: () => stop('SIGINT'),
     stop: () => {
-      for (const off of handlers) off();
+      for (const signal of handlers.keys()) stop(signal);
     },
   };
 }

@@ -80,7 +80,7 @@ export class BackupGroup implements AsyncDisposable {
   readonly #env: Env;
   readonly #members = new Map<MemberName, GroupProcess>();
   readonly #addresses = new Map<MemberName, string>();
-  #onDeath: (name: string, how: string) => void = () => {};
+  #onDeath: (name: MemberName, how: string) => void = () => {};
 
   private constructor(options: GroupOptions) {
     this.options = options;
@@ -144,7 +144,7 @@ export class BackupGroup implements AsyncDisposable {
   }
 
   /** Called when a member ends that nobody here stopped or killed. */
-  onDeath(listener: (name: string, how: string) => void): void {
+  onDeath(listener: (name: MemberName, how: string) => void): void {
     this.#onDeath = listener;
   }
 
