@@ -99,9 +99,9 @@ function withoutTypes(source: string): string {
 /** `import` of a module by name or path, as the shell runs scripts and not modules. */
 function importsToRequires(source: string): string {
   return source
-    .replace(/^import\s+(['"][^'"]+['"])/gm, 'require($1)')
+    .replace(/^[ \t]*import\s+(['"][^'"]+['"])/gm, 'require($1)')
     .replace(
-      /^import\s+(?:([\w$]+)\s*,?\s*)?(?:\*\s*as\s+([\w$]+)|(\{[^}]*\}))?\s*from\s*(['"][^'"]+['"])/gm,
+      /^[ \t]*import\s+(?:([\w$]+)\s*,?\s*)?(?:\*\s*as\s+([\w$]+)|(\{[^}]*\}))?\s*from\s*(['"][^'"]+['"])/gm,
       (
         _,
         one: string | undefined,

@@ -4,7 +4,7 @@ import { liveArguments, openCall } from './live-arguments.ts';
 import type { Completions } from './protocol.ts';
 import { tokenize } from './tokens.ts';
 
-const PATH = /((?:[\p{L}_$][\p{L}\p{N}_$]*\.)*)([\p{L}_$][\p{L}\p{N}_$]*)?$/u;
+const PATH = /((?:[\p{L}_$][\p{L}\p{N}_$]*\.)*)([\p{L}\p{N}_$]+)?$/u;
 const KEYWORDS = [
   'for',
   'const',

@@ -30,7 +30,7 @@ function walbLines(error: WalbError): string[] {
     .filter(([, value]) => value !== undefined)
     .map(([key, value]) => `${key}=${detailText(value)}`);
   const facts = [error.code, ...details].join(' ');
-  const lines = [`WalbError: ${error.message}`, `  (${facts})`];
+  const lines = [`${error.name}: ${error.message.trimEnd()}`, `  (${facts})`];
   if (error.code !== 'internal') return lines;
   const cause = error.cause instanceof Error ? error.cause : error;
   return [

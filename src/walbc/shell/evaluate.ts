@@ -5,7 +5,7 @@
 import { pythonNames, SystemExit } from './builtins.ts';
 import { type Compiled, compile, IncompleteInput } from './compile.ts';
 import { describeError, exitCodeOf } from './describe-error.ts';
-import { asKeyboardInterrupt, interruptible, KeyboardInterrupt } from './interruptible.ts';
+import { interruptible, KeyboardInterrupt } from './interruptible.ts';
 import type { EvaluateMode, Outcome } from './protocol.ts';
 import { isAssignment } from './source.ts';
 import { display, type ShowOptions } from './table.ts';
@@ -52,7 +52,7 @@ export class Evaluator {
   }
 
   async #valueOf({ script, isAsync }: Compiled): Promise<unknown> {
-    const value: unknown = script.runInThisContext({ breakOnSigint: true, displayErrors: false });
+    const value: unknown = interruptible(() => script.runInThisContext({ displayErrors: false }));
     if (!isAsync && !(value instanceof Promise)) return value;
     const interrupted = new Promise<never>((_, reject) => {
       this.#interruptAsync = () => reject(new KeyboardInterrupt(''));
@@ -70,8 +70,7 @@ export class Evaluator {
     if (value !== undefined && value !== null) Reflect.set(globalThis, '_', value);
   }
 
-  #outcomeOf(thrown: unknown, file: string | undefined): Outcome {
-    const error = asKeyboardInterrupt(thrown);
+  #outcomeOf(error: unknown, file: string | undefined): Outcome {
     if (error instanceof IncompleteInput) return { status: 'incomplete' };
     if (error instanceof SystemExit) return { status: 'exit', exitCode: error.exitCode };
     return { status: 'failed', exitCode: exitCodeOf(error), text: describeError(error, file) };

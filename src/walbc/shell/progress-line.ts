@@ -80,7 +80,7 @@ export class ProgressLine {
     const frame = FRAMES[Math.floor(elapsed / FRAME_MS) % FRAMES.length]!;
     const text = `${frame} ${progressText(this.#what, this.#report, elapsed, this.#rate())}`;
     // A line that wraps could not be erased.
-    const width = Math.max(10, (this.#output?.columns ?? 80) - 1);
+    const width = Math.max(10, (this.#output?.columns || 80) - 1);
     this.#output?.write(`${ERASE}${text.slice(0, width)}`);
     this.#isDrawn = true;
   }

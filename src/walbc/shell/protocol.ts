@@ -8,7 +8,23 @@ import type { WireError, WireHandle } from './wire.ts';
 
 /** Places in the shared array of 32-bit integers. */
 export const WAKE = 0;
-export const SHARED_WORDS = 1;
+/** Whether a SIGINT would reach the operator's code now: one of `ScriptState`. */
+export const SCRIPT = 1;
+export const SHARED_WORDS = 2;
+
+/**
+ * Node's handling of SIGINT for a running script ends with the script, and then a signal would end the
+ * process. So the main thread sends one only to code that is inside, and the code does not leave while
+ * a signal is on its way.
+ */
+export const ScriptState = {
+  outside: 0,
+  inside: 1,
+  /** The main thread is sending a signal. */
+  signalling: 2,
+  /** A signal was sent and has not had its effect yet. */
+  signalled: 3,
+} as const;
 
 export interface WorkerData {
   /** Module whose `values` are the worker's share of the library. */
@@ -47,7 +63,7 @@ export type ToWorker =
       readonly columns: number;
     }
   | { readonly type: 'complete'; readonly id: number; readonly line: string }
-  | { readonly type: 'interrupt' };
+  | { readonly type: 'interrupt'; readonly id: number };
 
 export type Outcome =
   | { readonly status: 'ok' }

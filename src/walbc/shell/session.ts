@@ -11,6 +11,8 @@ import {
   type EvaluateMode,
   type FromWorker,
   type Outcome,
+  SCRIPT,
+  ScriptState,
   SHARED_WORDS,
   type ToWorker,
   type WorkerData,
@@ -36,21 +38,29 @@ export interface SessionOptions {
   readonly goesOn?: (call: RunningCall) => Promise<string>;
 }
 
+/** A thread that has been given code is in it within this. */
+const AGAIN_MS = 30;
+
 type Answer = Extract<FromWorker, { readonly type: 'evaluated' | 'completed' | 'set-up' }>;
 
 export class ShellSession {
   readonly #options: SessionOptions;
   readonly #worker: Worker;
   readonly #host: BridgeHost;
+  readonly #shared: Int32Array;
   readonly #waiting = new Map<number, PromiseWithResolvers<Answer>>();
   readonly #ready = Promise.withResolvers<void>();
   #nextId = 1;
+  /** The evaluation under way. */
+  #evaluating: number | undefined;
+  readonly #otherHandlers: NodeJS.SignalsListener[];
   readonly #onSigint = (): void => this.interrupt();
 
   private constructor(options: SessionOptions) {
     this.#options = options;
     const { port1, port2 } = new MessageChannel();
     const shared = new SharedArrayBuffer(4 * SHARED_WORDS);
+    this.#shared = new Int32Array(shared);
     const workerData: WorkerData = {
       libraryUrl: options.library.url.href,
       shared,
@@ -63,7 +73,7 @@ export class ShellSession {
       name: 'walbc-shell',
     });
     port1.unref();
-    this.#host = new BridgeHost(port1, new Int32Array(shared), {
+    this.#host = new BridgeHost(port1, this.#shared, {
       classes: options.library.classes,
       remotes: options.library.remotes,
       ...(options.onStart === undefined ? {} : { onStart: options.onStart }),
@@ -76,8 +86,9 @@ export class ShellSession {
     this.#worker.on('exit', (code) =>
       this.#fail(new WalbError('internal', `the shell's thread ended with code ${code}`)),
     );
-    // SIGINT reaches the operator's code by itself (interruptible.ts) except while it waits for a
-    // promise; and it must not end this process in between.
+    // A SIGINT from outside, while no code runs that takes it, must not end what embeds the shell.
+    this.#otherHandlers = process.listeners('SIGINT');
+    process.removeAllListeners('SIGINT');
     process.on('SIGINT', this.#onSigint);
   }
 
@@ -97,7 +108,12 @@ export class ShellSession {
   /** Runs one input, or a whole script. */
   async evaluate(code: string, file: string, mode: EvaluateMode): Promise<Outcome> {
     const { columns } = this.#options.output;
-    const answer = await this.#ask((id) => ({ type: 'evaluate', id, code, file, mode, columns }));
+    const answer = await this.#ask((id) => {
+      this.#evaluating = id;
+      return { type: 'evaluate', id, code, file, mode, columns };
+    });
+    this.#evaluating = undefined;
+    this.#rearm();
     // Calls that were cut off between two messages are not waited for by anybody.
     this.#host.forget();
     if (answer.type !== 'evaluated') throw new WalbError('internal', 'wrong answer of the worker');
@@ -110,13 +126,42 @@ export class ShellSession {
     return answer.completions;
   }
 
-  /** Ctrl-C while the operator's code waits for a promise of its own. */
+  /**
+   * Ctrl-C: ends what the operator's code is doing. Code that runs or waits for a call gets a SIGINT;
+   * where it waits for a promise, that wait ends. Nothing happens when there is no code under way.
+   */
   interrupt(): void {
-    this.#post({ type: 'interrupt' });
+    const id = this.#evaluating;
+    if (id === undefined) return;
+    if (this.#signal()) return;
+    this.#post({ type: 'interrupt', id });
+    // Or it is just about to begin, or to end.
+    setTimeout(() => {
+      if (this.#evaluating === id) this.interrupt();
+    }, AGAIN_MS);
+  }
+
+  /** Sends SIGINT to ourselves if the operator's code is where it takes effect. */
+  #signal(): boolean {
+    const { inside, signalling, signalled } = ScriptState;
+    if (Atomics.compareExchange(this.#shared, SCRIPT, inside, signalling) !== inside) {
+      return Atomics.load(this.#shared, SCRIPT) === signalled;
+    }
+    process.kill(process.pid, 'SIGINT');
+    Atomics.store(this.#shared, SCRIPT, signalled);
+    Atomics.notify(this.#shared, SCRIPT);
+    return true;
+  }
+
+  /** The end of an interruptible script takes the handlers of the whole process away. */
+  #rearm(): void {
+    process.off('SIGINT', this.#onSigint);
+    process.on('SIGINT', this.#onSigint);
   }
 
   async close(): Promise<void> {
     process.off('SIGINT', this.#onSigint);
+    for (const handler of this.#otherHandlers.splice(0)) process.on('SIGINT', handler);
     this.#worker.removeAllListeners('exit');
     await this.#worker.terminate();
     this.#host.closeAll((thing) => this.#kindOf(thing)?.close?.(thing));
@@ -165,6 +210,7 @@ export class ShellSession {
 
   #fail(thrown: unknown): void {
     const error = WalbError.from(thrown, "the shell's thread");
+    this.#evaluating = undefined;
     this.#ready.reject(error);
     for (const waiting of this.#waiting.values()) waiting.reject(error);
     this.#waiting.clear();

@@ -11,6 +11,7 @@ import { type CompletionScope, complete } from './complete.ts';
 import { describeError } from './describe-error.ts';
 import { Evaluator } from './evaluate.ts';
 import { Help, namesOf } from './help.ts';
+import { shareScriptState } from './interruptible.ts';
 import { Keywords, toPositional } from './keywords.ts';
 import type { WorkerLibrary } from './library-names.ts';
 import { printer } from './printer.ts';
@@ -27,7 +28,9 @@ const data = workerData as WorkerData;
 const port = parentPort as MessagePort;
 const post = (message: FromWorker): void => port.postMessage(message);
 const { library } = (await import(data.libraryUrl)) as { library: WorkerLibrary };
-const caller = new BridgeCaller(post, data.replies as MessagePort, new Int32Array(data.shared));
+const shared = new Int32Array(data.shared);
+shareScriptState(shared);
+const caller = new BridgeCaller(post, data.replies as MessagePort, shared);
 const standIns = new StandIns(caller, library.classes, (handle) =>
   post({ type: 'release', handle }),
 );
@@ -108,6 +111,8 @@ function requireFrom(file: string): NodeJS.Require {
   return Object.assign(require, original);
 }
 
+let evaluating: number | undefined;
+
 port.on('message', async (message: ToWorker) => {
   switch (message.type) {
     case 'setup':
@@ -122,6 +127,7 @@ port.on('message', async (message: ToWorker) => {
       look.columns = message.columns;
       const { id, code, file, mode } = message;
       if (file.startsWith('/')) Reflect.set(globalThis, 'require', requireFrom(file));
+      evaluating = id;
       post({ type: 'evaluated', id, outcome: await evaluator.run(code, file, mode) });
       break;
     }
@@ -131,7 +137,7 @@ port.on('message', async (message: ToWorker) => {
       break;
     }
     case 'interrupt':
-      evaluator.interrupt();
+      if (message.id === evaluating) evaluator.interrupt();
   }
 });
 

@@ -1,0 +1,120 @@
+/**
+ * The prompt: Node's own line editor and REPL (history, search with Ctrl-R, multi-line input), with the
+ * work done by a session in another thread.
+ */
+import { mkdirSync } from 'node:fs';
+import { homedir } from 'node:os';
+import { dirname, join } from 'node:path';
+import repl from 'node:repl';
+import { KeyGate, type KeySource } from './key-gate.ts';
+import type { ShellSession } from './session.ts';
+
+const PROMPT = 'walbc> ';
+/** Lines of history that are kept. */
+const HISTORY_SIZE = 5000;
+
+export interface PromptOptions {
+  readonly session: ShellSession;
+  readonly input: KeySource;
+  readonly output: NodeJS.WritableStream & { readonly isTTY?: boolean };
+  /** '' = none. */
+  readonly historyFile: string;
+  /** Text that the session prints, besides what the editor does. */
+  readonly write: (text: string) => void;
+}
+
+/** Runs until the operator leaves. Returns the exit code. */
+export async function runPrompt(options: PromptOptions): Promise<number> {
+  const { session, output, write } = options;
+  const gate = new KeyGate(options.input, () => session.interrupt());
+  const left = Promise.withResolvers<void>();
+  let exitCode = 0;
+
+  const evaluate = async (
+    code: string,
+    done: (error: Error | null, result?: unknown) => void,
+  ): Promise<void> => {
+    gate.hold();
+    try {
+      const outcome = await session.evaluate(code, 'walbc', 'prompt');
+      if (outcome.status === 'incomplete') {
+        done(new repl.Recoverable(new SyntaxError('goes on in the next line')));
+        return;
+      }
+      if (outcome.status === 'failed') write(`${outcome.text}\n`);
+      if (outcome.status === 'exit') {
+        exitCode = outcome.exitCode;
+        server.close();
+        return;
+      }
+      done(null, undefined);
+    } catch (thrown) {
+      // The thread is gone: nothing can be typed any more.
+      left.reject(thrown);
+      server.close();
+    } finally {
+      gate.release();
+    }
+  };
+
+  const server = repl.start({
+    prompt: PROMPT,
+    input: gate as unknown as NodeJS.ReadableStream,
+    output,
+    terminal: gate.isTTY && output.isTTY === true,
+    useGlobal: true,
+    ignoreUndefined: true,
+    preview: false,
+    eval: (code, _context, _file, done) => void evaluate(code, done),
+    completer: (line: string, done: CompleterDone) => void completeLine(line, done),
+  });
+
+  const completeLine = async (line: string, done: CompleterDone): Promise<void> => {
+    try {
+      const { matches, typed, hint } = await session.complete(line);
+      done(null, [[...matches], typed]);
+      // What fits is plain from the list; the signature helps where nothing, or several things, do.
+      if (hint === undefined || matches.length === 1 || output.isTTY !== true) return;
+      output.write(`\r\n${hint}\r\n`);
+      server.displayPrompt(true);
+    } catch {
+      done(null, [[], line]);
+    }
+  };
+
+  server.on('exit', () => left.resolve());
+  useHistory(server, options.historyFile);
+  try {
+    await left.promise;
+    return exitCode;
+  } finally {
+    gate.detach();
+    gate.setRawMode(false);
+  }
+}
+
+type CompleterDone = (error: Error | null, result?: [string[], string]) => void;
+
+/** History across sessions; the file is the operator's alone. Without one it is kept in memory. */
+function useHistory(server: repl.REPLServer, file: string): void {
+  if (file === '' || !server.terminal) return;
+  try {
+    mkdirSync(dirname(file), { recursive: true, mode: 0o700 });
+  } catch {
+    return;
+  }
+  server.setupHistory(
+    { filePath: file, size: HISTORY_SIZE, removeHistoryDuplicates: true },
+    (error) => {
+      if (error !== null) server.output.write(`history can not be kept: ${error.message}\n`);
+    },
+  );
+}
+
+/** WALB_HISTORY, or `walb/history` below the state folder. */
+export function historyFileOf(env: Readonly<Record<string, string | undefined>>): string {
+  const named = env['WALB_HISTORY'];
+  if (named !== undefined) return named;
+  const state = env['XDG_STATE_HOME'] || join(env['HOME'] ?? homedir(), '.local/state');
+  return join(state, 'walb/history');
+}

@@ -1,0 +1,260 @@
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { startSession, type TestSession } from './support/test-session.ts';
+
+let shell: TestSession;
+beforeAll(async () => {
+  shell = await startSession();
+});
+afterAll(async () => {
+  await shell[Symbol.asyncDispose]();
+});
+
+describe('calls block and return plain values', () => {
+  test('a filter tests booleans, not promises', async () => {
+    await shell.type('vols = walbc.get_vol_list(s0)');
+    expect(await shell.type('vols.filter(v => walbc.is_overflow(s0, v))')).toBe("['vol1', 'vol3']");
+    expect(await shell.type('vols.map(v => walbc.is_overflow(s0, v))')).toBe(
+      '[False, True, False, True]',
+    );
+    expect(await shell.type('typeof walbc.is_overflow(s0, vol)')).toBe("'boolean'");
+    expect(await shell.type('any(vols.map(v => walbc.is_overflow(s0, v)))')).toBe('True');
+    expect(await shell.type('sorted(vols, key=v => walbc.is_overflow(s0, v), reverse=True)')).toBe(
+      "['vol1', 'vol3', 'vol0', 'vol2']",
+    );
+  });
+
+  test('calls within calls', async () => {
+    expect(await shell.type('walbc.echo(walbc.echo(walbc.get_restorable_gid(a0, vol))[1])')).toBe(
+      '9',
+    );
+  });
+
+  test('an exception stops a loop', async () => {
+    const result = await shell.script(`
+      const done = [];
+      for (const v of ['vol0', 'vol1', 'vol2']) {
+        done.push(v);
+        if (walbc.is_overflow(s0, v)) walbc.restore(a0, v, 5);
+        print('after', v);
+      }
+      print('never');
+    `);
+    expect(result.printed).toBe('after vol0\n');
+    expect(result.exitCode).toBe(4);
+    expect(result.text).toBe(
+      'WalbError: volume vol1 is Stopped; start it first\n' +
+        '  (wrong-state volume=vol1 gid=5 state=Stopped)\n  at stdin:5:45',
+    );
+  });
+
+  test('errors can be caught by code and name', async () => {
+    const line =
+      'try { walbc.restore(a0, vol, 5) } catch (e) { print(e instanceof WalbError, e.code, e.details.gid) }';
+    expect(await shell.type(line)).toBe('True wrong-state 5');
+    expect(await shell.type('walbc.fails()')).toBe('TypeError: not a WalbError');
+  });
+
+  test('values keep their classes both ways', async () => {
+    expect(await shell.type('walbc.echo(s0) instanceof ServerConnectionParam')).toBe('True');
+    expect(await shell.type('walbc.get_restorable(a0, vol)[0] instanceof GidInfo')).toBe('True');
+    expect(await shell.type('walbc.echo(2n ** 63n) === 2n ** 63n')).toBe('True');
+    expect(await shell.type('walbc.echo(new Uint8Array([1, 2]))[1]')).toBe('2');
+    expect(await shell.type('walbc.echo(new Date(0)).getTime()')).toBe('0');
+  });
+
+  test('a function in an argument is refused instead of waiting for ever', async () => {
+    expect(await shell.type('walbc.echo(x => x)')).toContain('a function can not be passed');
+    expect(await shell.type('walbc.echo([{ f() {} }])')).toContain('a function can not be passed');
+  });
+
+  test('functions of the library can be called and given back', async () => {
+    await shell.type("f = walbc.get_function('<')");
+    expect(await shell.type("f('a')")).toBe("'<a'");
+    expect(await shell.type('walbc.use_function(f)')).toBe("'<used'");
+  });
+
+  test('properties are read from and written to the real object', async () => {
+    await shell.type('walbc.timeoutS = 7');
+    expect(await shell.type('walbc.timeoutS')).toBe('7');
+    expect(await shell.type('String(walbc.sLayout)')).toBe("'s0, a0'");
+  });
+
+  test('more controllers can be made, with and without new', async () => {
+    expect(await shell.type('Controller(sLayout).echo(1) + new Controller(sLayout).echo(2)')).toBe(
+      '3',
+    );
+    expect(await shell.type('Controller(sLayout) instanceof Controller')).toBe('True');
+  });
+
+  test('what methods print appears before the next output of the code', async () => {
+    const { printed } = await shell.script("print('a'); walbc.status(); print('b')");
+    expect(printed).toBe('a\n++++ s0 ++++\nvol0 Target\nb\n');
+  });
+
+  test('a method taken off its object says how to call it', async () => {
+    expect(await shell.type('e = walbc.echo; e(1)')).toContain('walbc.echo(...)');
+  });
+
+  test('printing a lot waits for the reader', async () => {
+    const { printed } = await shell.script("for (const i of range(20000)) print('x'.repeat(99))");
+    expect(printed.length).toBe(20000 * 100);
+  });
+});
+
+describe('the language', () => {
+  test.each([
+    ['1 + 1', '2'],
+    ['x = 5', ''],
+    ['x', '5'],
+    ['x == 5', 'True'],
+    ['None', ''],
+    ['[None, True]', '[None, True]'],
+    ['{ a: 1 }', "{'a': 1}"],
+    ['const y = 1', ''],
+    ['const y = 2', ''],
+    ['y', '2'],
+    ['let z: number = 3', ''],
+    ['z as number', '3'],
+    ['enum Kind { A, B }; Kind.B', '1'],
+    ['await Promise.resolve(8)', '8'],
+    ["const { join } = await import('node:path'); join('a', 'b')", ''],
+    ["import os from 'node:os'", ''],
+    ['typeof os.hostname()', "'string'"],
+    ["import { basename } from 'node:path'; basename('/a/b')", "'b'"],
+    ['function g(a) {', 'incomplete'],
+    ['1 +', 'incomplete'],
+    ['argv', "['one', 'two']"],
+    ['exit', 'exit'],
+    ['quit()', 'exit'],
+    ['_', '2'],
+  ])('%s', async (line, shown) => {
+    if (line === '_') await shell.type('1 + 1');
+    expect(await shell.type(line)).toBe(shown);
+  });
+
+  test('keyword arguments reach their places', async () => {
+    expect(await shell.type('walbc.args(s0, vol, block=False)[2]')).toBe('86400');
+    expect(await shell.type('walbc.args(s0, vol, block=False)[3]')).toBe('False');
+    expect(await shell.type('walbc.args(s0, vol, { timeoutS: 10 })[2]')).toBe('10');
+    expect(await shell.type('walbc.args(s0, vol, timeout=10)')).toContain(
+      "args() has no argument 'timeout'; there are: sx, vol, timeoutS, block",
+    );
+    expect(await shell.type('walbc.args(s0, vol, sx=s0)')).toContain("got argument 'sx' twice");
+    expect(await shell.type('walbc.echo({ a: 1 })')).toBe("{'a': 1}");
+    expect(await shell.type('SyncOpt(delayS=3).delayS')).toBe('3');
+  });
+
+  test('Python that can not work says what to write', async () => {
+    expect(await shell.type('for v in vols:')).toContain('for (const x of list)');
+  });
+
+  test('a runbook is TypeScript: imports, types, and = within calls as TypeScript has it', async () => {
+    const book = `
+      import { ServerConnectionParam, K_PROXY } from 'walb-ts';
+      import type { Stats } from 'node:fs';
+      interface Pair { readonly a: number }
+      const pair: Pair = { a: 1 };
+      let b = 0;
+      print((b = 5), pair.a, b, new ServerConnectionParam('p', 'h', 1, K_PROXY).name);
+      throw new RangeError('end');
+    `;
+    const result = await shell.script(book, '/nowhere/book.ts');
+    expect(result.printed).toBe('5 1 5 p\n');
+    expect(result.text).toBe('RangeError: end\n  at /nowhere/book.ts:8:13');
+    expect(result.exitCode).toBe(1);
+  });
+
+  test('a script may exit with a code', async () => {
+    expect((await shell.script('print(1); exit(7); print(2)')).exitCode).toBe(7);
+  });
+
+  test('a promise that fails later is reported, not fatal', async () => {
+    await shell.type("void Promise.reject(new Error('later'))");
+    expect(await shell.type('1')).toMatch(/Error: later\n1|^1$/);
+  });
+});
+
+describe('Ctrl-C', () => {
+  async function interrupting(line: string, ready: Promise<unknown>): Promise<string> {
+    const ended = shell.type(line);
+    await ready;
+    shell.session.interrupt();
+    return await ended;
+  }
+
+  test('ends the wait for a call and says what goes on', async () => {
+    const line = 'walbc.full_backup(s0, vol)';
+    expect(await interrupting(line, shell.noted())).toBe('KeyboardInterrupt: full_backup goes on');
+    expect(await shell.type('walbc.echo(1)')).toBe('1');
+  });
+
+  test('is an exception of the code that waited: catch and finally see it', async () => {
+    const line =
+      'try { walbc.full_backup(s0, vol) } catch (e) { print(e instanceof KeyboardInterrupt, e.name) } finally { print("f") }';
+    expect(await interrupting(line, shell.noted())).toBe('True KeyboardInterrupt\nf');
+  });
+
+  test('ends a loop within which calls are made', async () => {
+    const line = 'while (true) { try { walbc.full_backup(s0, vol) } finally { print("f") } }';
+    expect(await interrupting(line, shell.noted())).toContain('KeyboardInterrupt');
+  });
+
+  test('ends a busy loop, a sleep, and a promise that never comes; many times', async () => {
+    for (let round = 0; round < 5; round += 1) {
+      for (const line of ['while (true) {}', 'sleep(1000)', 'await new Promise(() => {})']) {
+        expect(await interrupting(line, Promise.resolve())).toBe('KeyboardInterrupt');
+      }
+    }
+    expect(await shell.type('walbc.echo(2)')).toBe('2');
+  });
+
+  test('does nothing when nothing runs', async () => {
+    shell.session.interrupt();
+    expect(await shell.type('3')).toBe('3');
+  });
+});
+
+describe('help and completion', () => {
+  test('help prints the docstring under the signature', async () => {
+    expect(await shell.type('help(walbc.restore)')).toBe(
+      'Controller.restore(ax, vol, gid, timeoutS=86400)\n\n' +
+        '    Makes a snapshot an image of its own. The volume must be Archived.',
+    );
+    expect(await shell.type('help()')).toContain('walbc.status()');
+    expect(await shell.type('help(walbc)')).toContain(
+      'is_overflow                 Whether the log',
+    );
+    expect(await shell.type('help(len)')).toContain('number of elements');
+  });
+
+  test('dir gives the names of a value', async () => {
+    expect(await shell.type("dir(walbc).includes('restore')")).toBe('True');
+    expect(await shell.type("['s0', 'walbc', 'sLayout'].every(n => dir().includes(n))")).toBe(
+      'True',
+    );
+  });
+
+  test.each([
+    ['walbc.is_o', ['walbc.is_overflow']],
+    ['sLayo', ['sLayout']],
+    ['sLayout.get_p', ['sLayout.get_primary_archive']],
+    ['walbc.is_overflow(', ['s0']],
+    ['walbc.restore(', ['a0']],
+    ["walbc.restore(a0, 'v", ["'vol0'", "'vol1'", "'vol2'", "'vol3'"]],
+    ['walbc.restore(a0, vol, ', ['9223372036854775808', '9', '5']],
+    ['walbc.restore(a0, vol, 92', ['9223372036854775808']],
+    ["print(walbc.restore(a0, 'vol0', 5", ['5']],
+    ['walbc.restore(a0, vol, 5, ', ['timeoutS=']],
+    ['nothing.here.', []],
+    ["'text", []],
+  ])('Tab after %s', async (line, matches) => {
+    expect((await shell.session.complete(line)).matches).toEqual(matches);
+  });
+
+  test('the signature of the call being typed is at hand', async () => {
+    const { hint } = await shell.session.complete('walbc.restore(a0, ');
+    expect(hint).toBe(
+      'Controller.restore(ax, vol, gid, timeoutS=86400)  Makes a snapshot an image of its own.',
+    );
+  });
+});
