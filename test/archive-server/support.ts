@@ -1,10 +1,14 @@
 /**
  * An archive server on any Env, and what a storage, a proxy and an operator do to it, for tests.
  */
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import type { ArchiveConfig } from '../../src/archive-server/config.ts';
 import type { ExportServing } from '../../src/archive-server/exports.ts';
 import { FileImageStore } from '../../src/archive-server/file-image-store.ts';
 import { ArchiveServer } from '../../src/archive-server/server.ts';
+import type { ArchiveVolume } from '../../src/archive-server/volume.ts';
 import {
   type Channel,
   type Env,
@@ -12,8 +16,10 @@ import {
   LB_SIZE,
   type Listener,
   MIB,
+  silentLogger,
   WalbError,
 } from '../../src/core/index.ts';
+import { createRealEnv } from '../../src/core/real-env.ts';
 import { checksum } from '../../src/kernels/index.ts';
 import {
   type Accepted,
@@ -23,6 +29,7 @@ import {
   diffToMessage,
   fromErrorInfo,
   HostType,
+  MemoryNetwork,
   PROTOCOL_VERSION,
   type TaskResult,
   type VolumeView,
@@ -117,6 +124,49 @@ export async function startArchive(env: Env, options: ArchiveOptions): Promise<R
       core.requestShutdown('force');
       listener.abort();
       await server.stopWork();
+    },
+  };
+}
+
+/** An archive on real files in a temporary directory, reached through the in-memory network. */
+export interface TestArchive extends AsyncDisposable {
+  readonly directory: string;
+  readonly env: Env;
+  readonly network: MemoryNetwork;
+  readonly channel: Channel;
+  readonly archive: RunningArchive;
+  readonly volume: ArchiveVolume;
+  /** Ends the server, by force, and starts it again on the same files. */
+  restart(options?: Partial<ArchiveOptions>): Promise<void>;
+}
+
+export async function testArchive(options: Partial<ArchiveOptions> = {}): Promise<TestArchive> {
+  const directory = mkdtempSync(join(tmpdir(), 'walb-archive-'));
+  const network = new MemoryNetwork();
+  const env = createRealEnv({ network: network.host('a0'), log: silentLogger });
+  const start = (more: Partial<ArchiveOptions> = {}) =>
+    startArchive(env, { directory, address: 'a0:1', ...options, ...more });
+  let archive = await start();
+  const channel = network.host('client').connect('a0:1', { clientId: 'client' });
+  return {
+    directory,
+    env,
+    network,
+    channel,
+    get archive() {
+      return archive;
+    },
+    get volume() {
+      return archive.server.find(VOLUME) as ArchiveVolume;
+    },
+    restart: async (more) => {
+      await archive.stop();
+      archive = await start(more);
+    },
+    [Symbol.asyncDispose]: async () => {
+      channel.close();
+      await archive.stop();
+      rmSync(directory, { recursive: true, force: true });
     },
   };
 }
@@ -228,6 +278,7 @@ export async function fullBackup(channel: Channel, backup: FullBackup): Promise<
 }
 
 export interface SentDiff {
+  readonly volume?: string;
   readonly uuid: Uint8Array;
   readonly diff: Diff;
   readonly ios: readonly DiffIo[];
@@ -237,9 +288,9 @@ export interface SentDiff {
 
 /** Sends a diff as a proxy does; the answer is `accept` only when it was acknowledged too. */
 export async function sendDiff(channel: Channel, sent: SentDiff): Promise<WdiffReply> {
-  const { uuid, diff, ios, sizeLb, hostType = HostType.PROXY } = sent;
+  const { uuid, diff, ios, sizeLb, hostType = HostType.PROXY, volume = VOLUME } = sent;
   const stream = channel.bidi(ArchiveRpc.transferWdiff, { timeout: 60_000 });
-  const hello = { volume: VOLUME, hostType, uuid, sizeLb, diff: diffToMessage(diff) };
+  const hello = { volume, hostType, uuid, sizeLb, diff: diffToMessage(diff) };
   await stream.send({ message: { $case: 'hello', value: hello } });
   const answer = (await stream.receive())?.message;
   if (answer?.$case !== 'answer') throw new Error(`${answer?.$case} came instead of answer`);
