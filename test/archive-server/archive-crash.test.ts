@@ -2,11 +2,18 @@
 import { it } from 'vitest';
 import { explore } from '../sim/explore.ts';
 import { archiveScenario } from './archive-scenario.ts';
+import { lifecycleScenario } from './lifecycle-scenario.ts';
 
 const SEEDS = 60;
 
 it(
   'restores exactly what the volume held, whatever happens in between',
   () => explore(archiveScenario(), SEEDS),
+  120_000,
+);
+
+it(
+  'never shows anything of an earlier life of a volume',
+  () => explore(lifecycleScenario(), SEEDS),
   120_000,
 );

@@ -20,7 +20,7 @@ import {
   WalbError,
 } from '../../src/core/index.ts';
 import { createRealEnv } from '../../src/core/real-env.ts';
-import { checksum } from '../../src/kernels/index.ts';
+import { checksum, murmur3x64_128 } from '../../src/kernels/index.ts';
 import {
   type Accepted,
   ArchiveRpc,
@@ -275,6 +275,64 @@ export async function fullBackup(channel: Channel, backup: FullBackup): Promise<
   await expect('scanSynced');
   await stream.send({ message: { $case: 'end', value: { gidB, gidE } } });
   await expect('ack');
+}
+
+export interface HashBackup {
+  readonly image: Uint8Array;
+  readonly uuid: Uint8Array;
+  /** Gids after the archive's latest that the backup spans. */
+  readonly span?: bigint;
+  readonly bulkLb?: number;
+  readonly timestamp?: number;
+  /** Called for each message of hashes; may end the backup by throwing. */
+  readonly onHashes?: () => void;
+}
+
+/** A hash backup as the storage makes it; gives the dirty snapshot it ended with and the bulks sent. */
+export async function hashBackup(
+  channel: Channel,
+  backup: HashBackup,
+): Promise<{ gidB: bigint; gidE: bigint; sent: number }> {
+  const { image, uuid, span = 1n, bulkLb = 8, timestamp = 1_700_001_000, onHashes } = backup;
+  const stream = channel.bidi(ArchiveRpc.hashSync, { timeout: 60_000 });
+  const sizeLb = image.length / LB_SIZE;
+  const hello = {
+    volume: VOLUME,
+    hostType: HostType.STORAGE,
+    sizeLb,
+    timestamp,
+    bulkLb,
+    compression: undefined,
+  };
+  await stream.send({ message: { $case: 'hello', value: hello } });
+  const accept = (await stream.receive())?.message;
+  if (accept?.$case !== 'accept') throw new Error(`${accept?.$case} came instead of accept`);
+  const gidB = (accept.value.latest?.gidE ?? 0n) + 1n;
+  await stream.send({ message: { $case: 'start', value: { uuid, gidB } } });
+  const ios: DiffIo[] = [];
+  let bulk = 0;
+  for (;;) {
+    const message = (await stream.receive())?.message;
+    if (message?.$case === 'started') continue;
+    if (message?.$case === 'hashesEnd') break;
+    if (message?.$case !== 'hashes') throw new Error(`${message?.$case} came instead of hashes`);
+    onHashes?.();
+    const { hashes } = message.value;
+    for (let at = 0; at < hashes.length; at += 16, bulk += 1) {
+      const data = image.slice(bulk * bulkLb * LB_SIZE, (bulk + 1) * bulkLb * LB_SIZE);
+      const own = murmur3x64_128(data, timestamp >>> 0);
+      const isSame = Buffer.compare(own, hashes.subarray(at, at + 16)) === 0;
+      if (!isSame) ios.push(dataIo(bulk * bulkLb, data));
+    }
+  }
+  for await (const value of toChunks([packsOf(ios, uuid)], MIB)) {
+    await stream.send({ message: { $case: 'packs', value } });
+  }
+  const gidE = gidB + span;
+  await stream.send({ message: { $case: 'end', value: { gidB, gidE } } });
+  const ack = (await stream.receive())?.message;
+  if (ack?.$case !== 'ack') throw new Error(`${ack?.$case} came instead of ack`);
+  return { gidB, gidE, sent: ios.length };
 }
 
 export interface SentDiff {
