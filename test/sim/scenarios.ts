@@ -1,7 +1,10 @@
 /** Every scenario that `npm run sim` can run. Canaries are flawed on purpose and must fail. */
+import { deviceScenario } from '../wdev/support/device-scenario.ts';
 import { appendLogScenario } from './examples/append-log-scenario.ts';
 import { relayScenario } from './examples/relay-scenario.ts';
 import type { Scenario } from './explore.ts';
+import { groupScenario } from './group.ts';
+import { GROUP_FLAWS } from './group-flaws.ts';
 
 export interface RegisteredScenario extends Scenario {
   readonly canary: boolean;
@@ -19,4 +22,7 @@ export const SCENARIOS: readonly RegisteredScenario[] = [
   sound(relayScenario()),
   canary(relayScenario('no-deduplication')),
   canary(relayScenario('answers-early')),
+  sound(deviceScenario),
+  sound(groupScenario()),
+  ...GROUP_FLAWS.map((flaw) => canary(groupScenario(flaw))),
 ];

@@ -129,7 +129,13 @@ export class SimProcess {
 
   schedule(delay: Micros, fn: () => void): SimEvent {
     return this.#world.schedule(delay, () => {
-      if (this.#alive) fn();
+      if (!this.#alive) return;
+      try {
+        fn();
+      } catch (error) {
+        // It died right there; nobody is left to tell.
+        if (!(error instanceof ProcessKilled)) throw error;
+      }
     });
   }
 

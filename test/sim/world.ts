@@ -23,6 +23,7 @@ import { SimLinks } from './sim-links.ts';
 import { type ProcessMain, type ProcessWorld, SimProcess } from './sim-process.ts';
 import { SimRandom } from './sim-random.ts';
 import { Trace } from './trace.ts';
+import { catchUnhandled } from './unhandled.ts';
 
 /** A world that needs more is in an endless loop, or its scenario should be shorter. */
 const MAX_EVENTS = 5_000_000;
@@ -137,12 +138,16 @@ export class SimWorld implements ProcessWorld {
   /** Runs the world until the scenario is done; then kills what still runs. */
   async run<T>(scenario: () => Promise<T>): Promise<T> {
     const unguard = guardGlobals();
+    const uncatch = catchUnhandled((error) => {
+      this.#failure ??= { error };
+    });
     try {
       return await this.#drive(scenario());
     } catch (error) {
       throw this.#report(error);
     } finally {
       unguard();
+      uncatch();
       for (const process of this.#processes.values()) process.kill();
     }
   }

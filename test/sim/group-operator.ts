@@ -1,0 +1,221 @@
+/**
+ * The operator of a simulated group: brings the volume to synchronizing whatever state the servers are
+ * in, takes snapshots, stops and starts and kicks things, and in the end waits for everything to be
+ * delivered. A process of its own, with the ordinary calls.
+ */
+import {
+  type Channel,
+  type Env,
+  type ErrorCode,
+  hasCode,
+  type Method,
+  toHex,
+} from '../../src/core/index.ts';
+import {
+  ArchiveRpc,
+  ControlRpc,
+  type GapReport,
+  ProxyRpc,
+  StopMode,
+  StorageRpc,
+  type StorageVolumeStatus,
+  type VolumeState,
+} from '../../src/rpc/index.ts';
+import { DEVICE_PATH, PORT, VOLUME } from './group-servers.ts';
+
+/** What a call may end with while servers come and go; anything else is a finding. */
+const EXPECTED: readonly ErrorCode[] = [
+  'unavailable',
+  'timeout',
+  'busy',
+  'wrong-state',
+  'limit-exceeded',
+  'cancelled',
+  'conflict',
+  'overflow',
+  'io',
+  'no-space',
+  'already-exists',
+  'not-found',
+];
+const CALL_TIMEOUT = 20_000;
+const COMPRESSION = { kind: 'snappy', level: 0, cpus: 1 } as const;
+
+export interface TakenSnapshot {
+  readonly uuid: string;
+  readonly gid: bigint;
+  /** The snapshot holds at least and at most so many writes. */
+  readonly least: number;
+  readonly most: number;
+}
+
+export class Operator {
+  readonly #env: Env;
+  readonly #proxies: readonly string[];
+  readonly #channels = new Map<string, Channel>();
+
+  constructor(env: Env, proxies: readonly string[]) {
+    this.#env = env;
+    this.#proxies = proxies;
+  }
+
+  /** Undefined when the call failed as calls may. */
+  async try<Req, Res>(
+    server: string,
+    method: Method<Req, Res, 'unary'>,
+    request: Req,
+  ): Promise<Res | undefined> {
+    let channel = this.#channels.get(server);
+    if (channel === undefined) {
+      channel = this.#env.network.connect(`${server}:${PORT}`, { clientId: 'op' });
+      this.#channels.set(server, channel);
+    }
+    try {
+      return await channel.unary(method, request, { timeout: CALL_TIMEOUT });
+    } catch (error) {
+      if (!hasCode(error, ...EXPECTED)) throw error;
+      return undefined;
+    }
+  }
+
+  async state(server: string): Promise<VolumeState | undefined> {
+    return (await this.try(server, ControlRpc.getState, { volume: VOLUME }))?.state;
+  }
+
+  /** One step towards a volume that is synchronizing; true when it is. */
+  async bringUp(): Promise<boolean> {
+    const archive = await this.state('a0');
+    if (archive === 'Clear')
+      await this.try('a0', ControlRpc.initVolume, { volume: VOLUME, devicePath: '' });
+    if (archive === 'Stopped') {
+      await this.try('a0', ControlRpc.start, { volume: VOLUME, role: 'unspecified' });
+    }
+    let isUp = archive === 'Archived' || archive === 'WdiffRecv';
+    for (const proxy of this.#proxies) isUp = (await this.#bringUpProxy(proxy)) && isUp;
+    const storage = await this.state('s0');
+    await this.#bringUpStorage(storage, archive);
+    return isUp && storage === 'Target';
+  }
+
+  async #bringUpProxy(proxy: string): Promise<boolean> {
+    const state = await this.state(proxy);
+    if (state === 'Clear') {
+      const info = { name: 'a0', address: `a0:${PORT}`, compression: COMPRESSION };
+      await this.try(proxy, ProxyRpc.addArchiveInfo, {
+        volume: VOLUME,
+        info: { ...info, wdiffSendDelaySec: 0 },
+      });
+    }
+    if (state === 'Stopped') {
+      await this.try(proxy, ControlRpc.start, { volume: VOLUME, role: 'unspecified' });
+    }
+    return state === 'Started' || state === 'WlogRecv';
+  }
+
+  async #bringUpStorage(
+    state: VolumeState | undefined,
+    archive: VolumeState | undefined,
+  ): Promise<void> {
+    const request = { volume: VOLUME, bulkBytes: 4096, compression: undefined };
+    if (state === 'Clear') {
+      await this.try('s0', ControlRpc.initVolume, { volume: VOLUME, devicePath: DEVICE_PATH });
+    } else if (state === 'SyncReady' && archive === 'SyncReady') {
+      await this.try('s0', StorageRpc.fullBackup, request);
+    } else if (state === 'SyncReady' && archive === 'Archived') {
+      await this.try('s0', StorageRpc.hashBackup, request);
+    } else if (state === 'Stopped') {
+      const started = await this.try('s0', ControlRpc.start, { volume: VOLUME, role: 'target' });
+      if (started === undefined) await this.resetStorage();
+    } else if (state === 'Target' && archive === 'SyncReady') {
+      await this.stopStorage();
+      await this.resetStorage();
+    }
+  }
+
+  async stopStorage(): Promise<void> {
+    await this.try('s0', ControlRpc.stop, { volume: VOLUME, mode: StopMode.GRACEFUL });
+    await this.#env.clock.sleep(2000);
+  }
+
+  async resetStorage(): Promise<void> {
+    await this.try('s0', ControlRpc.resetVolume, { volume: VOLUME, gid: 0n });
+  }
+
+  /** `place` tells how many writes there are. */
+  async snapshot(
+    place: () => { acknowledged: number; begun: number },
+  ): Promise<TakenSnapshot | undefined> {
+    const before = await this.try('s0', StorageRpc.getUuid, { volume: VOLUME });
+    const least = place().acknowledged;
+    const reply = await this.try('s0', StorageRpc.snapshot, { volume: VOLUME });
+    const most = place().begun;
+    if (before === undefined || reply === undefined) return undefined;
+    return { uuid: toHex(before.uuid), gid: reply.gid, least, most };
+  }
+
+  async kick(): Promise<void> {
+    for (const server of ['s0', ...this.#proxies]) {
+      await this.try(server, ControlRpc.kick, { volume: '', archive: '' });
+    }
+  }
+
+  /** Stops something at random; `bringUp` starts it again. */
+  async disturb(pick: (below: number) => number): Promise<void> {
+    const server = ['s0', 'a0', ...this.#proxies][pick(2 + this.#proxies.length)] as string;
+    const modes = [StopMode.GRACEFUL, StopMode.FORCE, StopMode.EMPTY];
+    const mode = modes[pick(this.#proxies.includes(server) ? 3 : 2)] as StopMode;
+    await this.try(server, ControlRpc.stop, { volume: VOLUME, mode });
+  }
+
+  async restorable(all: boolean): Promise<bigint[] | undefined> {
+    const reply = await this.try('a0', ArchiveRpc.getRestorable, { volume: VOLUME, all });
+    return reply?.items.map(({ gid }) => gid);
+  }
+
+  async storageStatus(): Promise<StorageVolumeStatus | undefined> {
+    const reply = await this.try('s0', ControlRpc.status, { volume: VOLUME });
+    return reply?.status?.$case === 'storageVolume' ? reply.status.value : undefined;
+  }
+
+  /** Diffs that proxies still hold. */
+  async spooled(): Promise<number> {
+    let count = 0;
+    for (const proxy of this.#proxies) {
+      const request = { volume: VOLUME, archive: 'a0' };
+      count += (await this.try(proxy, ProxyRpc.getProxyDiff, request))?.diffs.length ?? 1;
+    }
+    return count;
+  }
+
+  /** Gaps that proxies and the archive report. */
+  async gaps(): Promise<GapReport[]> {
+    const gaps: GapReport[] = [];
+    for (const proxy of this.#proxies) {
+      const reply = await this.try(proxy, ControlRpc.status, { volume: VOLUME });
+      if (reply?.status?.$case !== 'proxyVolume') continue;
+      for (const { gap } of reply.status.value.archives) if (gap !== undefined) gaps.push(gap);
+    }
+    const reply = await this.try('a0', ControlRpc.status, { volume: VOLUME });
+    if (reply?.status?.$case === 'archiveVolume') gaps.push(...reply.status.value.gaps);
+    return gaps;
+  }
+
+  /** The path of the restored image, or undefined when something came in between. */
+  async restore(gid: bigint): Promise<string | undefined> {
+    await this.try('a0', ArchiveRpc.delRestored, { volume: VOLUME, gid });
+    if ((await this.try('a0', ArchiveRpc.restore, { volume: VOLUME, gid })) === undefined) {
+      return undefined;
+    }
+    for (let round = 0; round < 100; round++) {
+      await this.#env.clock.sleep(50);
+      const reply = await this.try('a0', ArchiveRpc.getRestored, { volume: VOLUME });
+      const image = reply?.images.find((restored) => restored.gid === gid);
+      if (image !== undefined) return image.path;
+    }
+    return undefined;
+  }
+
+  async deleteRestored(gid: bigint): Promise<void> {
+    await this.try('a0', ArchiveRpc.delRestored, { volume: VOLUME, gid });
+  }
+}

@@ -1,0 +1,340 @@
+/**
+ * A whole backup group in the simulated world: a storage server with its device and a workload, one or
+ * two proxies, an archive and an operator, each on a host of its own. Servers are killed at any call,
+ * hosts lose power, disks fail and fill up, links break, clocks jump; a proxy's spool, the storage's
+ * metadata or the archive may be lost altogether.
+ *
+ * In the end everything heals, and then: the log is delivered to its end and the ring is freed; each
+ * snapshot that the archive offers restores to exactly what the volume held at that moment; explicit
+ * snapshots of the present log history are all there; what was flushed is on the device; and where
+ * diffs were lost, somebody said so.
+ */
+import { type Env, hasCode, LB_SIZE, MIB, toHex } from '../../src/core/index.ts';
+import { formatDevice } from '../../src/wdev/index.ts';
+import {
+  hasDiffSuffix,
+  isCleanDiff,
+  parseDiffName,
+  validateFileHeader,
+} from '../../src/wdiff/index.ts';
+import type { Scenario } from './explore.ts';
+import type { GroupFlaw } from './group-flaws.ts';
+import { Positions, WriteHistory } from './group-model.ts';
+import { Operator, type TakenSnapshot } from './group-operator.ts';
+import {
+  archiveMain,
+  DEVICE_FILES,
+  type GroupStory,
+  proxyMain,
+  storageMain,
+  VOLUME,
+} from './group-servers.ts';
+import type { SimHost } from './sim-host.ts';
+import type { ProcessMain, SimProcess } from './sim-process.ts';
+import type { SimWorld } from './world.ts';
+
+const SIZE_LB = 96;
+const DISTURBANCES = 14;
+/** Env calls within which a server dies that shall die amid its work; drawn anew each time. */
+const CALLS_TO_CRASH = [30, 200, 1000];
+/** How often a disturbance hits the server that this run is about. */
+const FOCUS = 0.6;
+/** Virtual time for everything to be delivered once nothing is in the way. */
+const DRAIN_MS = 400_000;
+/** Snapshots restored in the end; all explicit ones first. */
+const MAX_CHECKED = 12;
+
+export function groupScenario(flaw?: GroupFlaw): Scenario {
+  const name = flaw === undefined ? 'group' : `group-${flaw}`;
+  const about = flaw === undefined ? 'a whole backup group' : `canary: ${flaw} in a group`;
+  return { name, about, run: (world) => new GroupRun(world, flaw).run() };
+}
+
+interface Member {
+  readonly host: SimHost;
+  process: SimProcess;
+}
+
+class GroupRun {
+  readonly #world: SimWorld;
+  readonly #story: GroupStory;
+  readonly #proxies: readonly string[];
+  readonly #focus: string;
+  readonly #members = new Map<string, Member>();
+  readonly #taken: TakenSnapshot[] = [];
+  /** Something was lost that only a backup can mend; gaps are expected until then. */
+  #isLossy = false;
+  #isQuiet = false;
+  #failure: unknown;
+
+  constructor(world: SimWorld, flaw: GroupFlaw | undefined) {
+    this.#world = world;
+    this.#story = {
+      history: new WriteHistory(SIZE_LB),
+      positions: new Positions(),
+      flaw,
+      isWriting: true,
+    };
+    this.#proxies = world.random.chance(0.5) ? ['p0', 'p1'] : ['p0'];
+    this.#focus = flaw === undefined ? world.random.pick(['s0', 'p0', 'a0']) : `${flaw.charAt(0)}0`;
+  }
+
+  async run(): Promise<void> {
+    await this.#formatDevice();
+    for (const proxy of this.#proxies) this.#start(proxy, proxyMain(proxy, this.#story));
+    this.#start('a0', archiveMain('a0', this.#story));
+    this.#start('s0', storageMain('s0', this.#proxies, 'a0', this.#story));
+    const operator = this.#world.spawn('op', this.#world.host('op'), (env) => this.#operate(env));
+    for (let i = 0; i < DISTURBANCES; i++) {
+      await this.#world.sleep(this.#world.random.between(0, 4000));
+      await this.#disturb();
+    }
+    await this.#heal();
+    await operator.exit;
+    if (this.#failure !== undefined) throw this.#failure;
+  }
+
+  async #formatDevice(): Promise<void> {
+    const { random } = this.#world;
+    const pbs = random.pick([512, 4096]);
+    const ringPb = random.pick([400, 1500, 4000]);
+    const host = this.#world.host('s0');
+    host.disk.makeDirectory('/dev');
+    host.disk.settle();
+    const logBytes = (ringPb + 4096 / pbs + 2) * pbs;
+    const options = { ...DEVICE_FILES, name: 'v', sizeLb: SIZE_LB, pbs, logBytes };
+    await this.#world.spawn('format', host, (env) => formatDevice(env, options)).exit;
+  }
+
+  // ---- servers that come back
+
+  #start(name: string, main: ProcessMain): void {
+    const host = this.#world.host(name);
+    const process = this.#world.spawn(name, host, main, { mayFail: true });
+    this.#members.set(name, { host, process });
+    this.#supervise(name);
+  }
+
+  /** A server that ends is started again after a while; one that fails without a reason is a finding. */
+  #supervise(name: string): void {
+    const member = this.#member(name);
+    void member.process.exit.then(async (exit) => {
+      if (exit.kind === 'failed') {
+        if (!hasCode(exit.error, 'io', 'no-space')) this.#failure ??= exit.error;
+        if (name === 's0') this.#story.history.crashed('nothing flushed');
+      }
+      await this.#world.sleep(this.#isQuiet ? 100 : this.#world.random.between(0, 6000));
+      member.process = this.#world.restart(member.process, { mayFail: true });
+      this.#supervise(name);
+    });
+  }
+
+  #member(name: string): Member {
+    const member = this.#members.get(name);
+    if (member === undefined) throw new Error(`no server ${name}`);
+    return member;
+  }
+
+  #powerCut(name: string): void {
+    if (name === 's0') this.#story.history.crashed('nothing flushed');
+    this.#world.powerCut(this.#member(name).host);
+  }
+
+  // ---- what goes wrong
+
+  async #disturb(): Promise<void> {
+    if (this.#failure !== undefined) throw this.#failure;
+    const { random, links } = this.#world;
+    const names = ['s0', 'a0', ...this.#proxies];
+    const name = random.chance(FOCUS) ? this.#focus : random.pick(names);
+    const other = random.pick(names.filter((n) => n !== name));
+    const { process, host } = this.#member(name);
+    const peer = this.#member(other).host;
+    const crash = random.chance(0.5)
+      ? (): void => this.#powerCut(name)
+      : (): void => this.#world.kill(process);
+    const choices: readonly [weight: number, happen: () => void][] = [
+      [4, crash],
+      [6, () => process.crashAt(random.between(1, random.pick(CALLS_TO_CRASH)), crash)],
+      [1, () => process.stop()],
+      [2, () => links.partition(host, peer)],
+      [4, () => links.heal(host, peer)],
+      [2, () => links.disconnect(host, peer)],
+      [2, () => links.setFaults({ loss: random.pick([0, 0.005, 0.03]) })],
+      [2, () => this.#failSyncs(name)],
+      [1, () => host.setClock(random.between(-100_000, 100_000))],
+      [1, () => host.disk.setCapacity(random.between(1, 40) * 65_536)],
+      [1, () => host.disk.setCapacity(1024 * MIB)],
+      [0.3, () => this.#wipe(name)],
+    ];
+    const total = choices.reduce((sum, [weight]) => sum + weight, 0);
+    let at = random.fraction() * total;
+    const [, happen] = choices.find(([weight]) => (at -= weight) < 0) ?? choices[0]!;
+    happen();
+  }
+
+  #failSyncs(name: string): void {
+    const { host } = this.#member(name);
+    host.disk.faults.add({ operation: 'sync', code: 'EIO', probability: 0.1, times: 2 });
+    host.disk.faults.add({ operation: 'sync-directory', code: 'EIO', probability: 0.1, times: 1 });
+  }
+
+  /** The disk of a server is replaced; the device is on another one. */
+  #wipe(name: string): void {
+    const { process, host } = this.#member(name);
+    this.#world.trace(name, 'loses its disk');
+    this.#world.kill(process);
+    host.disk.removeTree(`/${name}`);
+    host.disk.settle();
+    this.#isLossy = true;
+    if (name === 'a0') this.#taken.length = 0;
+  }
+
+  async #heal(): Promise<void> {
+    const { links } = this.#world;
+    this.#world.trace('world', 'heals');
+    this.#isQuiet = true;
+    links.setFaults({ loss: 0 });
+    const hosts = [...this.#members.values(), { host: this.#world.host('op') }].map((m) => m.host);
+    for (const { process } of this.#members.values())
+      process.crashAt(Number.MAX_SAFE_INTEGER, () => {});
+    for (const one of hosts) for (const other of hosts) links.heal(one, other);
+    for (const host of hosts) {
+      host.disk.faults.clear();
+      host.disk.setCapacity(1024 * MIB);
+    }
+    this.#story.isWriting = false;
+  }
+
+  // ---- the operator
+
+  async #operate(env: Env): Promise<void> {
+    const operator = new Operator(env, this.#proxies);
+    const pick = (below: number): number => env.random.u32() % below;
+    while (!this.#isQuiet) {
+      await env.clock.sleep(pick(2500));
+      const choice = pick(10);
+      if (choice < 6) await operator.bringUp();
+      else if (choice < 8) await this.#takeSnapshot(operator);
+      else if (choice < 9) await operator.kick();
+      else if (pick(2) === 0) await operator.disturb(pick);
+      else await this.#checkSome(operator, 1, false);
+    }
+    await this.#drain(env, operator);
+    await this.#checkSome(operator, MAX_CHECKED, true);
+  }
+
+  async #takeSnapshot(operator: Operator): Promise<bigint | undefined> {
+    const { history } = this.#story;
+    const place = () => ({ acknowledged: history.acknowledged, begun: history.length });
+    const taken = await operator.snapshot(place);
+    if (taken === undefined) return undefined;
+    this.#taken.push(taken);
+    // The moment after a promise is the best one to break it.
+    if (!this.#isQuiet && this.#world.random.chance(0.2)) this.#powerCut('s0');
+    return taken.gid;
+  }
+
+  /** Until everything is delivered and freed; a gap that was reported is mended by a backup. */
+  async #drain(env: Env, operator: Operator): Promise<void> {
+    const deadline = env.clock.monotonic() + DRAIN_MS;
+    let last: bigint | undefined;
+    let mended = 0;
+    for (;;) {
+      await env.clock.sleep(1000);
+      const isUp = await operator.bringUp();
+      if (!isUp) last = undefined;
+      else last ??= await this.#takeSnapshot(operator);
+      const hasGap = isUp && (await operator.gaps()).length > 0;
+      if (hasGap && this.#isLossy && last !== undefined) {
+        mended += 1;
+        if (mended % 20 === 0) {
+          await operator.stopStorage();
+          await operator.resetStorage();
+          last = undefined;
+        }
+      }
+      if (last !== undefined && !hasGap && (await this.#isDrained(operator, last))) return;
+      if (env.clock.monotonic() < deadline) continue;
+      const status = await operator.storageStatus();
+      throw new Error(
+        `not drained: storage ${status?.state} done ${status?.done?.gid}@${status?.done?.lsid} of ${status?.lsids?.latest}, oldest ${status?.lsids?.oldest}, snapshot ${last}, spooled ${await operator.spooled()}, archive ${await operator.state('a0')} offers ${await operator.restorable(true)}; last error ${status?.lastError?.error?.message}`,
+      );
+    }
+  }
+
+  async #isDrained(operator: Operator, last: bigint): Promise<boolean> {
+    const status = await operator.storageStatus();
+    const { done, lsids } = status ?? {};
+    if (done === undefined || lsids === undefined) return false;
+    const isDelivered = done.lsid === lsids.latest && lsids.oldest === done.lsid;
+    const offered = await operator.restorable(false);
+    return isDelivered && (await operator.spooled()) === 0 && offered?.includes(last) === true;
+  }
+
+  // ---- what must hold
+
+  async #checkSome(operator: Operator, count: number, isFinal: boolean): Promise<void> {
+    const all = (await operator.restorable(true)) ?? [];
+    const explicit = (await operator.restorable(false)) ?? [];
+    if (isFinal) this.#requireExplicit(await operator.storageStatus(), explicit);
+    const wanted = [...new Set([...explicit.reverse(), ...all.reverse()])].slice(0, count);
+    for (const gid of wanted) await this.#checkRestored(operator, gid, isFinal);
+  }
+
+  /** Explicit snapshots of the present log history are offered and hold what they promised. */
+  #requireExplicit(status: { uuid: Uint8Array } | undefined, offered: readonly bigint[]): void {
+    if (status === undefined) throw new Error('the storage does not answer');
+    const uuid = toHex(status.uuid);
+    for (const { uuid: of, gid, least, most } of this.#taken) {
+      if (of !== uuid) continue;
+      if (!offered.includes(gid)) throw new Error(`snapshot ${gid} was taken, but is not offered`);
+      const place = this.#story.positions.placeOf(uuid, gid);
+      if (place >= least && place <= most) continue;
+      throw new Error(`snapshot ${gid} holds ${place} writes, not ${least} to ${most}`);
+    }
+  }
+
+  async #checkRestored(operator: Operator, gid: bigint, isFinal: boolean): Promise<void> {
+    const uuid = this.#historyOf(gid);
+    const path = await operator.restore(gid);
+    if (path === undefined || uuid === undefined) {
+      if (isFinal) throw new Error(`snapshot ${gid} can not be restored`);
+      return;
+    }
+    const actual = this.#contentOf(path);
+    await operator.deleteRestored(gid);
+    if (actual === undefined) return;
+    const place = this.#story.positions.placeOf(uuid, gid);
+    const expected = this.#story.history.contentAt(place);
+    if (Buffer.compare(actual, expected) === 0) return;
+    const block = actual.findIndex((byte, at) => byte !== expected[at]) / LB_SIZE;
+    throw new Error(
+      `snapshot ${gid} of log ${uuid} differs from the volume after ${place} writes at block ${Math.floor(block)}`,
+    );
+  }
+
+  /** The log history of the diff that ends at `gid`, from the archive's disk. */
+  #historyOf(gid: bigint): string | undefined {
+    const { disk } = this.#member('a0').host;
+    const directory = `/a0/${VOLUME}`;
+    if (disk.find(directory) === undefined) return undefined;
+    for (const name of disk.needDirectory(directory).names.keys()) {
+      if (!hasDiffSuffix(name)) continue;
+      const diff = parseDiffName(name, 0);
+      if (!isCleanDiff(diff) || diff.E.b !== gid) continue;
+      const header = this.#contentOf(`${directory}/${name}`)?.subarray(0, 32);
+      if (header !== undefined) return toHex(validateFileHeader(header, name).uuid);
+    }
+    return undefined;
+  }
+
+  #contentOf(path: string): Uint8Array | undefined {
+    const { disk } = this.#member('a0').host;
+    if (disk.find(path) === undefined) return undefined;
+    const { cached } = disk.needFile(path).content;
+    const bytes = new Uint8Array(cached.size);
+    cached.read(bytes, 0);
+    return bytes;
+  }
+}
