@@ -36,6 +36,7 @@ import { debugBindings } from './debug.ts';
 import { type ExportServing, Exports } from './exports.ts';
 import { serveFullSync } from './full-sync.ts';
 import { serveHashSync } from './hash-sync.ts';
+import type { ImageParts } from './image-parts.ts';
 import { loadVolume } from './load-volume.ts';
 import { queryBindings } from './queries.ts';
 import { receiveWdiff, type WdiffRefusal } from './receive-wdiff.ts';
@@ -48,10 +49,9 @@ import {
 } from './states.ts';
 import { clearStatus, fullStatusOf, summaryOf, viewOf } from './status.ts';
 import { stopArchiveVolume } from './stop.ts';
-import { ArchiveVolume, type ImageStoreFactory } from './volume.ts';
+import { ArchiveVolume } from './volume.ts';
 
-export interface ArchiveParts {
-  readonly images: ImageStoreFactory;
+export interface ArchiveParts extends ImageParts {
   /** How exported snapshots get a socket. */
   readonly serveExport: ExportServing;
 }
@@ -86,6 +86,7 @@ export class ArchiveServer implements ControlLogic {
   async load(): Promise<void> {
     const { files } = this.core.env;
     await makeDirectoryDurably(files, this.config.baseDirectory);
+    await this.#parts.volumeGroup?.load();
     for (const name of files.list(this.config.baseDirectory)) {
       if (isVolumeId(name)) await this.#loadVolume(name);
     }
@@ -102,8 +103,8 @@ export class ArchiveServer implements ControlLogic {
       ...queryBindings(this),
       ...commandBindings(this),
       ...debugBindings(this),
-      handle(ArchiveRpc.getVolumeGroup, async () => ({ name: '' })),
-      handle(ArchiveRpc.getThinpool, async () => ({ name: '' })),
+      handle(ArchiveRpc.getVolumeGroup, async () => ({ name: this.config.lvm?.group ?? '' })),
+      handle(ArchiveRpc.getThinpool, async () => ({ name: this.config.lvm?.pool ?? '' })),
       handle(ArchiveRpc.gatherLatestSnap, async ({ volumes }) => ({
         server: this.core.identity,
         items: volumes.map((volume) => this.#latestOf(checkVolumeId(volume))),
@@ -335,14 +336,15 @@ export class ArchiveServer implements ControlLogic {
   #serverStatus(): ArchiveStatus {
     const { config, core } = this;
     const { files } = core.env;
+    const { volumeGroup } = this.#parts;
     return {
       common: commonStatus(core, this.#settings, 0),
-      volumeGroup: config.baseDirectory,
-      thinpool: '',
+      volumeGroup: config.lvm?.group ?? config.baseDirectory,
+      thinpool: config.lvm?.pool ?? '',
       autoResize: config.autoResize,
       keepOneColdSnapshot: false,
-      imageStore: this.all()[0]?.images.kind ?? 'file',
-      imageStoreFreeBytes: files.freeBytes(config.baseDirectory),
+      imageStore: volumeGroup?.kind ?? 'file',
+      imageStoreFreeBytes: volumeGroup?.freeBytes() ?? files.freeBytes(config.baseDirectory),
       discard: DISCARD_MESSAGES[config.discard],
       syncCompression: compressionToMessage(config.syncCompression),
       fsyncIntervalBytes: config.fsyncInterval,

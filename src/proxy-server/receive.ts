@@ -72,6 +72,8 @@ export async function receiveWlog(
     await convertAndPublish(host.core, hello, stream, volume, progress);
   } catch (error) {
     volume.failed(error, context.clientId);
+    // A diff that got its name before something failed is in the spool, and will be sent.
+    host.diffsArrived(volume);
     throw error;
   }
   volume.lastReceived = volume.now();

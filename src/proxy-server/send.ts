@@ -153,10 +153,7 @@ async function exchange(
     const reply = await offerDiff(volume, stream, offer);
     stopTimer();
     const outcome = await react(config, volume, archive, offer, reply);
-    if (outcome !== undefined) {
-      await stream.end();
-      return outcome;
-    }
+    if (outcome !== undefined) return outcome;
     await streamDiff(volume, archive, info, stream, offer);
     await volume.spool.remove(archive, offer.parts);
     volume.sendSucceeded(archive);
@@ -245,7 +242,7 @@ function gapOf(
     found: diffToMessage(offer.diff),
     since: known?.since ?? volume.now(),
     peer: archive,
-    advice: `diffs before gid ${offer.diff.B.b} are lost: run hash_backup(storage, '${volume.id}') or replicate the volume to ${archive}`,
+    advice: `diffs before gid ${offer.diff.B.b} have not arrived; unless another proxy still holds them they are lost: run hash_backup(storage, '${volume.id}'), or replicate the volume to ${archive}`,
   };
 }
 

@@ -354,9 +354,23 @@ export class ProxyServer implements ControlLogic {
     const running = volume.actions.tryBegin(archive, [archive]);
     if (running === undefined) return;
     using _running = running;
+    await this.#distributeLeftovers(volume);
     const outcome = await sendNext(this.core, this.config, volume, archive);
     if (outcome.next === 'again') this.#sends.force(key);
     if (outcome.next === 'retry') this.#sends.force(key, outcome.delay);
+  }
+
+  /** Diffs whose distribution failed half-way: their storage may have gone on to another proxy. */
+  async #distributeLeftovers(volume: ProxyVolume): Promise<void> {
+    if (volume.state === 'WlogRecv') return;
+    try {
+      await volume.spool.distribute();
+    } catch (err) {
+      volume.log.error(
+        { err },
+        'received diffs could not be queued; tried again with the next send',
+      );
+    }
   }
 
   #nextTry(volume: string, archive: string): Millis | undefined {

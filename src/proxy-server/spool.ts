@@ -29,6 +29,7 @@ import {
   type Env,
   type FileHandle,
   type Lb,
+  Mutex,
   WalbError,
 } from '../core/index.ts';
 import { type Diff, formatDiffName, hasDiffSuffix, parseDiffName } from '../wdiff/index.ts';
@@ -50,7 +51,8 @@ export class Spool {
   readonly #directory: string;
   readonly #archives = new Map<string, ArchiveInfo>();
   readonly #queues = new Map<string, Map<string, SpooledDiff>>();
-  #received = new Map<string, SpooledDiff>();
+  readonly #received = new Map<string, SpooledDiff>();
+  readonly #distributing = new Mutex('distribution of diffs');
   #sizeLb: Lb = 0;
 
   constructor(env: Pick<Env, 'files' | 'random'>, directory: string) {
@@ -85,7 +87,8 @@ export class Spool {
       this.#archives.set(archive, decodeArchiveInfo(bytes, path));
       this.#queues.set(archive, this.#scan(this.#queueDirectory(archive)));
     }
-    this.#received = this.#scan(this.#receivedDirectory);
+    for (const [name, found] of this.#scan(this.#receivedDirectory))
+      this.#received.set(name, found);
     this.#sizeLb = this.#loadSize();
   }
 
@@ -187,17 +190,21 @@ export class Spool {
   /** Links everything in received/ into each queue, then empties received/. Repeatable. */
   async distribute(): Promise<void> {
     if (this.#received.size === 0) return;
+    using _lock = await this.#distributing.lock();
     const { files } = this.#env;
+    const found = new Map(this.#received);
     if (this.#archives.size === 0) {
       throw new WalbError('internal', `${this.#directory}: diffs have arrived, but for no archive`);
     }
     for (const archive of this.#archives.keys()) {
-      for (const spooled of this.#received.values()) this.#linkInto(archive, spooled);
+      for (const spooled of found.values()) this.#linkInto(archive, spooled);
       await files.syncDirectory(this.#queueDirectory(archive));
     }
-    for (const name of this.#received.keys()) files.remove(`${this.#receivedDirectory}/${name}`);
+    for (const name of found.keys()) {
+      files.remove(`${this.#receivedDirectory}/${name}`);
+      this.#received.delete(name);
+    }
     await files.syncDirectory(this.#receivedDirectory);
-    this.#received.clear();
   }
 
   /** Temporary files of conversions that a crash interrupted. */

@@ -96,7 +96,8 @@ export class TaskQueue {
     if (this.#stopped || this.#running.size >= this.#options.workers) return;
     const next = this.#nextRunnable();
     if (next === undefined) return;
-    const delay = Math.max(0, next.due - this.#options.clock.monotonic());
+    // Whole milliseconds: a timer that is a fraction early would find nothing due and be set again.
+    const delay = Math.ceil(Math.max(0, next.due - this.#options.clock.monotonic()));
     this.#timer = this.#options.clock.after(delay, () => this.#startDue());
   }
 

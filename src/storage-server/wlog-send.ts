@@ -221,11 +221,11 @@ async function sendPacks(
   signal: AbortSignal,
   progress: ProgressHandle,
 ): Promise<Lsid> {
-  const batch = new PackBatch(async (pieces) => {
+  const { pbs } = volume.info;
+  const batch = new PackBatch(Number(limit - begin.lsid) * pbs, async (pieces) => {
     await stream.send({ message: { $case: 'packs', value: { pieces: [pieces] } } });
     progress.advance(pieces.length);
   });
-  const { pbs } = volume.info;
   let lsid = begin.lsid;
   if (lsid < limit) {
     for await (const pack of volume.device.readLog(lsid, signal)) {
@@ -255,30 +255,38 @@ function packTooLong(volume: StorageVolume, pack: RawLogpack, limit: Lsid): Walb
 /** Gathers packs, whose buffers are valid only until the next pack, into messages. */
 class PackBatch {
   readonly #send: (bytes: Uint8Array) => Promise<void>;
-  #buffer = Buffer.allocUnsafeSlow(CHUNK_SIZE);
+  /** Bytes that may still come. */
+  #left: Bytes;
+  #buffer: Uint8Array = new Uint8Array(0);
   #used: Bytes = 0;
 
-  constructor(send: (bytes: Uint8Array) => Promise<void>) {
+  constructor(total: Bytes, send: (bytes: Uint8Array) => Promise<void>) {
+    this.#left = total;
     this.#send = send;
   }
 
   async add(bytes: Uint8Array): Promise<void> {
     let at = 0;
     while (at < bytes.length) {
-      const piece = bytes.subarray(at, at + CHUNK_SIZE - this.#used);
+      if (this.#used === this.#buffer.length) await this.#renew();
+      const piece = bytes.subarray(at, at + this.#buffer.length - this.#used);
       this.#buffer.set(piece, this.#used);
       this.#used += piece.length;
       at += piece.length;
-      if (this.#used === CHUNK_SIZE) await this.flush();
     }
   }
 
   async flush(): Promise<void> {
     if (this.#used === 0) return;
     const full = this.#buffer.subarray(0, this.#used);
-    // A new buffer: the transport may still hold the old one when `send` has resolved.
-    this.#buffer = Buffer.allocUnsafeSlow(CHUNK_SIZE);
     this.#used = 0;
     await this.#send(full);
+  }
+
+  /** A new buffer each time: the transport may still hold the old one when `send` has resolved. */
+  async #renew(): Promise<void> {
+    await this.flush();
+    this.#buffer = Buffer.allocUnsafeSlow(Math.min(CHUNK_SIZE, this.#left));
+    this.#left -= this.#buffer.length;
   }
 }
