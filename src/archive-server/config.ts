@@ -4,9 +4,12 @@ import { type Bytes, WalbError } from '../core/index.ts';
 import type { OptionSpec } from '../core/original-options.ts';
 import type { OptionValues } from '../server/common-options.ts';
 import { type CompressOption, type DiscardMode, parseCompressOption } from '../wdiff/index.ts';
+import { checkLvmName } from './lvm-names.ts';
 
 export interface ArchiveConfig {
   readonly baseDirectory: string;
+  /** `-vg`, `-tp`: images are logical volumes; without them they are files in the base directory. */
+  readonly lvm?: LvmConfig;
   /** `-wn`: diffs merged into one transfer of a replication. */
   readonly maxWdiffFiles: number;
   /** `-discard`: what DISCARD records do to base and restored images. */
@@ -25,8 +28,16 @@ export interface ArchiveConfig {
   readonly syncCompression: CompressOption;
 }
 
+export interface LvmConfig {
+  readonly group: string;
+  /** Empty for plain volumes. */
+  readonly pool: string;
+}
+
 export const ARCHIVE_OPTIONS: readonly OptionSpec[] = [
   { name: 'b', type: 'string', help: 'base directory', default: '/var/forest/walb/archive' },
+  { name: 'vg', type: 'string', help: 'volume group for images; without it they are files' },
+  { name: 'tp', type: 'string', help: 'thin pool in the volume group' },
   { name: 'wn', type: 'integer', help: 'diffs merged into one transfer', default: '1000' },
   {
     name: 'discard',
@@ -72,8 +83,10 @@ export function archiveConfig(options: OptionValues): ArchiveConfig {
       `-discard is one of ${DISCARD_MODES.join(', ')}, not ${discard}`,
     );
   }
+  const lvm = lvmConfig(options);
   return {
     baseDirectory: options.text('b') as string,
+    ...(lvm === undefined ? {} : { lvm }),
     maxWdiffFiles: options.positive('wn'),
     discard,
     fsyncInterval: options.positive('fi'),
@@ -83,4 +96,16 @@ export function archiveConfig(options: OptionValues): ArchiveConfig {
     applySleepPercent,
     syncCompression: parseCompressOption(options.text('sync-cmpr') as string),
   };
+}
+
+function lvmConfig(options: OptionValues): LvmConfig | undefined {
+  const [group, pool] = [options.text('vg'), options.text('tp')];
+  if (group !== undefined) {
+    return {
+      group: checkLvmName(group, '-vg'),
+      pool: pool === undefined ? '' : checkLvmName(pool, '-tp'),
+    };
+  }
+  if (pool === undefined) return undefined;
+  throw new WalbError('invalid-argument', `-tp ${pool} needs -vg with its volume group`);
 }

@@ -194,9 +194,11 @@ export class BaseWriter {
         `a bulk of ${bulk.blocks} blocks at ${this.#next} does not fit`,
       );
     }
-    // The image was emptied before: zeros are there already.
     if (bulk.data.length > 0) {
       this.#handle.write(dataOf(bulk, size, this.#next), lbToBytes(this.#next));
+      this.#unsynced += size;
+    } else if (!this.#volume.images.newBaseIsZero) {
+      this.#handle.punch(lbToBytes(this.#next), size);
       this.#unsynced += size;
     }
     this.#next = end;

@@ -51,7 +51,7 @@ export class LvmImageStore implements ImageStore {
   }
 
   get kind(): string {
-    return this.#group.isThin ? 'lvm-thin' : 'lvm';
+    return this.#group.kind;
   }
 
   get newBaseIsZero(): boolean {

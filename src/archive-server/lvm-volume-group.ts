@@ -68,6 +68,11 @@ export class LvmVolumeGroup {
     return this.pool !== '';
   }
 
+  /** Of the image stores in it. */
+  get kind(): 'lvm' | 'lvm-thin' {
+    return this.isThin ? 'lvm-thin' : 'lvm';
+  }
+
   get extentSize(): Bytes {
     return this.#loaded().extentSize;
   }
