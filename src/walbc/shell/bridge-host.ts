@@ -7,7 +7,7 @@
 import type { MessagePort } from 'node:worker_threads';
 import { WalbError } from '../../core/index.ts';
 import { type FromWorker, type Reply, type Request, WAKE } from './protocol.ts';
-import { fieldsOf } from './remote-shape.ts';
+import { fieldsOf, parametersOf } from './remote-shape.ts';
 import { decode, encode, encodeError, type ValueClasses, type WireHandle } from './wire.ts';
 
 // biome-ignore lint/complexity/noBannedTypes: classes and functions of the library, called with what the operator typed
@@ -91,7 +91,7 @@ export class BridgeHost {
     if (handle === undefined || !this.#things.has(handle.id)) {
       const isFunction = typeof value === 'function';
       const name = isFunction ? value.name : kind;
-      const fields = isFunction ? [] : fieldsOf(value);
+      const fields = isFunction ? parametersOf(value) : fieldsOf(value);
       handle = { $: 'handle', id: this.#nextHandle, kind, name, fields };
       this.#nextHandle += 1;
       this.#handles.set(value, handle);

@@ -23,7 +23,7 @@ const NOUNS: Readonly<Record<string, string>> = {
   snapshot: 'snapshot',
   stop: 'stop',
   synchronize: 'synchronizing',
-  wait_for_restorable: '',
+  wait_for_restorable: 'delivery',
   wait_for_restored: 'restore',
   wait_for_replicated: 'replication',
   wait_for_stopped: 'stop',
@@ -46,6 +46,8 @@ const STEADY = new Set([
 export interface ServerFacts {
   readonly server: string;
   readonly volume: string;
+  /** What was waited for, for example `gid 5 to be restorable`. */
+  readonly what: string;
   /** As answered after the interrupt; undefined when the server did not answer. */
   readonly state: string | undefined;
   /** Running actions as last seen, such as `Restore`. */
@@ -54,7 +56,7 @@ export interface ServerFacts {
 
 /** For example `the full backup of vol goes on at s0 (FullSync)`. */
 export function describeGoesOn(member: string, facts: ServerFacts): string {
-  const { server, volume, state, actions } = facts;
+  const { server, volume, what, state, actions } = facts;
   const noun = NOUNS[member] || member;
   if (state === undefined) {
     return `${server} did not answer, so the ${noun} of ${volume} may go on there`;
@@ -62,14 +64,14 @@ export function describeGoesOn(member: string, facts: ServerFacts): string {
   const work = [...(STEADY.has(state) ? [] : [state]), ...actions];
   return work.length > 0
     ? `the ${noun} of ${volume} goes on at ${server} (${work.join(', ')})`
-    : `nothing of it is running at ${server} now; ${volume} is ${state} there`;
+    : `stopped waiting for ${what} at ${server}; ${volume} is ${state} there, and nothing of it is running`;
 }
 
 /** Asks the server that was waited for. '' when the call was not waiting for a volume. */
 export async function goesOn(call: RunningCall, report: WaitReport | undefined): Promise<string> {
   if (report === undefined) return '';
   const controller = call.target as Controller;
-  const { server, volume, view } = report;
+  const { server, volume, what, view } = report;
   const known = controller.sLayout.get_all().find(({ name }) => name === server);
   let state: string | undefined;
   try {
@@ -81,6 +83,7 @@ export async function goesOn(call: RunningCall, report: WaitReport | undefined):
   return describeGoesOn(call.member, {
     server,
     volume,
+    what,
     state,
     actions: running.map(({ action }) => String(action)),
   });

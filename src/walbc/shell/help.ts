@@ -92,13 +92,18 @@ export class Help {
   }
 }
 
+const PYTHON_VALUES: Readonly<Record<string, string>> = {
+  null: 'None',
+  true: 'True',
+  false: 'False',
+};
+
 function signatureText({ className, name, params }: Signature): string {
   const owner = className === '' ? '' : `${className}.`;
   const list = params.map((param) =>
     param
       .replace(/^_/, '')
-      .replace(/ = null$/, '=None')
-      .replace(' = ', '='),
+      .replace(/ = (.*)$/, (_, value: string) => `=${PYTHON_VALUES[value] ?? value}`),
   );
   return `${owner}${name}(${list.join(', ')})`;
 }

@@ -37,6 +37,18 @@ export function toPositional(args: readonly unknown[], signature: Signature): re
   return areKeywords ? place(given, last, names, signature.name) : args;
 }
 
+/** The function with keyword arguments put in place before it is called. */
+export function acceptingKeywords<F extends (...args: never[]) => unknown>(
+  fn: F,
+  signature: Signature,
+): F {
+  const accepting = function (this: unknown, ...args: unknown[]): unknown {
+    const isKeyed = args.at(-1) instanceof Keywords;
+    return Reflect.apply(fn, this, isKeyed ? toPositional(args, signature) : args);
+  };
+  return Object.defineProperty(accepting, 'name', { value: fn.name }) as unknown as F;
+}
+
 function place(
   given: readonly unknown[],
   keywords: Readonly<Record<string, unknown>>,

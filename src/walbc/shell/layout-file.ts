@@ -140,10 +140,13 @@ function serverOf(entry: Mapping, place: string, kind: ServerKind): ServerParam 
 
 function tlsOf(value: unknown, folder: string): TlsOptions {
   const entry = recordAt(value, 'tls', TLS_KEYS);
-  const pems = TLS_KEYS.map((key) => {
+  const paths = TLS_KEYS.map((key) => {
     const path = entry[key];
-    if (typeof path !== 'string') throw bad(`tls: ${key} must be the path of a PEM file`);
-    return [key, readFileSync(resolve(folder, path), 'utf8')] as const;
+    if (typeof path === 'string') return [key, path] as const;
+    throw bad(`tls: ${key} must be the path of a PEM file`);
   });
+  const pems = paths.map(
+    ([key, path]) => [key, readFileSync(resolve(folder, path), 'utf8')] as const,
+  );
   return Object.fromEntries(pems) as unknown as TlsOptions;
 }

@@ -34,24 +34,24 @@ export interface MainLibrary {
 
 /** Members of the layers below the API (controller/base.ts), and what only a program needs. */
 const NOT_FOR_OPERATORS = new Set([
-  'atEach',
   'close',
   'command',
   'connection',
   'environment',
   'interrupt',
   'interrupted',
-  'lookFor',
   'looks',
   'print',
   'query',
-  'runTask',
-  'verifyActive',
 ]);
+
+/** Names of the API are written with underscores; what its own layers share is not. */
+function isForOperators(member: string): boolean {
+  return member === 'toString' || !(NOT_FOR_OPERATORS.has(member) || /^[a-z]+[A-Z]/.test(member));
+}
 
 function shapeFor(name: string, cls: Callable): RemoteClass {
   const shape = shapeOfClass(name, cls as Parameters<typeof shapeOfClass>[1]);
-  const isForOperators = (member: string): boolean => !NOT_FOR_OPERATORS.has(member);
   return {
     ...shape,
     params: shape.params.filter((param) => !param.startsWith('environment')),

@@ -116,9 +116,12 @@ export class StandIns implements WireSide {
   }
 
   #functionOf(handle: WireHandle): object {
-    const call = (...args: unknown[]): unknown =>
-      this.request({ kind: 'function', target: handle, args: this.#encodeAll(args) });
-    return Object.defineProperty(call, 'name', { value: handle.name });
+    const signature = { className: '', name: handle.name, params: handle.fields };
+    const call = (...args: unknown[]): unknown => {
+      const positional = this.#encodeAll(toPositional(args, signature));
+      return this.request({ kind: 'function', target: handle, args: positional });
+    };
+    return nameSignature(Object.defineProperty(call, 'name', { value: handle.name }), signature);
   }
 
   #instanceOf(handle: WireHandle): object {

@@ -32,7 +32,7 @@ export interface WireHandle {
   /** Name of the remote class, or 'function'. */
   readonly kind: string;
   readonly name: string;
-  /** Properties that the thing carries itself. */
+  /** Properties that the thing carries itself; of a function, its parameters. */
   readonly fields: readonly string[];
 }
 

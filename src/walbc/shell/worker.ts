@@ -12,7 +12,7 @@ import { describeError } from './describe-error.ts';
 import { Evaluator } from './evaluate.ts';
 import { Help, namesOf } from './help.ts';
 import { shareScriptState } from './interruptible.ts';
-import { Keywords, toPositional } from './keywords.ts';
+import { acceptingKeywords, Keywords, toPositional } from './keywords.ts';
 import type { WorkerLibrary } from './library-names.ts';
 import { printer } from './printer.ts';
 import type { FromWorker, Setup, ToWorker, WorkerData } from './protocol.ts';
@@ -48,8 +48,11 @@ const packageNames: Record<string, unknown> = {};
 
 function setUp(setup: Setup): void {
   Object.assign(look, { columns: setup.columns, colors: setup.colors });
-  for (const [name, cls] of Object.entries(library.classes)) define(name, callable(name, cls));
-  for (const [name, value] of Object.entries(library.names)) define(name, value);
+  for (const [name, cls] of Object.entries(library.classes)) {
+    keyMethods(name, cls);
+    define(name, callable(name, cls));
+  }
+  for (const [name, value] of Object.entries(library.names)) define(name, keyed(name, value));
   for (const shape of setup.remotes)
     define(shape.name, callable(shape.name, standIns.define(shape)));
   for (const [name, value] of Object.entries(setup.globals)) define(name, decode(value, standIns));
@@ -59,6 +62,28 @@ function setUp(setup: Setup): void {
 function define(name: string, value: unknown): void {
   packageNames[name] = value;
   Reflect.set(globalThis, name, value);
+}
+
+/** Functions of the library take keyword arguments too; classes and values are left as they are. */
+function keyed(name: string, value: unknown): unknown {
+  if (typeof value !== 'function' || /^class\b/.test(String(value))) return value;
+  const signature = { className: '', name, params: parametersOf(value) };
+  return nameSignature(acceptingKeywords(value as () => unknown, signature), signature);
+}
+
+/** And so do the methods of value classes. */
+function keyMethods(className: string, cls: ValueClass): void {
+  const prototype = cls.prototype as object;
+  for (const [name, descriptor] of Object.entries(Object.getOwnPropertyDescriptors(prototype))) {
+    const method: unknown = descriptor.value;
+    if (name === 'constructor' || typeof method !== 'function') continue;
+    const signature = { className, name, params: parametersOf(method) };
+    const value = acceptingKeywords(method as () => unknown, signature);
+    Object.defineProperty(prototype, name, {
+      ...descriptor,
+      value: nameSignature(value, signature),
+    });
+  }
 }
 
 /** A class that works without `new`, as in Python, and with keyword arguments. */

@@ -1,0 +1,106 @@
+import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
+import type { WaitReport } from '../../../src/walbc/environment.ts';
+import {
+  formatDuration,
+  ProgressLine,
+  progressText,
+} from '../../../src/walbc/shell/progress-line.ts';
+
+const MIB_LB = 2048;
+
+function report(done: number, total: number): WaitReport {
+  const view = { state: 'FullSync', progress: [{ done, total, inBytes: false }] };
+  return {
+    server: 's0',
+    volume: 'vol',
+    what: 'the end of full_backup of vol',
+    view: view as unknown as NonNullable<WaitReport['view']>,
+    unreachable: undefined,
+    elapsedMs: 0,
+  };
+}
+
+describe('what the progress line says', () => {
+  test('what is awaited, how far, how fast, how long', () => {
+    const text = progressText(
+      'full_backup',
+      report(256 * MIB_LB, 1024 * MIB_LB),
+      4000,
+      64 * 2 ** 20,
+    );
+    expect(text).toBe(
+      'full_backup: the end of full_backup of vol at s0, FullSync, 25% of 1 GiB, 64 MiB/s, 0:12 left (0:04)',
+    );
+  });
+
+  test('without a total, and without a report', () => {
+    expect(progressText('x', report(MIB_LB, 0), 0, undefined)).toContain('FullSync, 1 MiB (0:00)');
+    expect(progressText('get_state', undefined, 61_000, undefined)).toBe('get_state (1:01)');
+  });
+
+  test('a server that does not answer', () => {
+    const lost = { ...report(0, 0), view: undefined, unreachable: 'connection refused' };
+    expect(progressText('x', lost, 0, undefined)).toContain('no answer: connection refused');
+  });
+
+  test.each([
+    [7.9, '0:07'],
+    [750, '12:30'],
+    [10_800, '3:00:00'],
+  ])('%d seconds', (seconds, text) => {
+    expect(formatDuration(seconds)).toBe(text);
+  });
+});
+
+describe('when it is drawn', () => {
+  beforeEach(() => void vi.useFakeTimers());
+  afterEach(() => void vi.useRealTimers());
+
+  function screen(columns = 200): { line: ProgressLine; text: () => string } {
+    let written = '';
+    const output = { columns, write: (text: string) => void (written += text) };
+    return { line: new ProgressLine(output, () => Date.now()), text: () => written };
+  }
+
+  test('not at all for a quick call', () => {
+    const { line, text } = screen();
+    line.start('get_state');
+    vi.advanceTimersByTime(400);
+    line.stop();
+    vi.advanceTimersByTime(5000);
+    expect(text()).toBe('');
+  });
+
+  test('after half a second, then erased', () => {
+    const { line, text } = screen();
+    line.start('full_backup');
+    line.report(report(0, 1024 * MIB_LB));
+    vi.advanceTimersByTime(1500);
+    line.report(report(512 * MIB_LB, 1024 * MIB_LB));
+    vi.advanceTimersByTime(200);
+    expect(text()).toContain('50% of 1 GiB');
+    expect(text()).toMatch(/MiB\/s, 0:01 left/);
+    line.stop();
+    expect(text().endsWith('\r\x1b[K')).toBe(true);
+    const length = text().length;
+    vi.advanceTimersByTime(5000);
+    expect(text()).toHaveLength(length);
+  });
+
+  test('never wider than the terminal', () => {
+    const { line, text } = screen(20);
+    line.start('a_method_with_a_long_name_that_goes_on');
+    vi.advanceTimersByTime(600);
+    line.stop();
+    const drawn = text()
+      .split('\r\x1b[K')
+      .map((part) => part.length);
+    expect(Math.max(...drawn)).toBe(19);
+  });
+
+  test('never where there is no terminal', () => {
+    const line = new ProgressLine(undefined);
+    line.start('full_backup');
+    expect(vi.getTimerCount()).toBe(0);
+  });
+});

@@ -1,0 +1,158 @@
+import { mkdtempSync, readFileSync, rmSync, statSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { expect, test } from 'vitest';
+import { describeWith } from '../../support/tools.ts';
+import { onTerminal, type Step } from './support/terminal.ts';
+
+const SHELL = new URL('./support/fake-shell.ts', import.meta.url);
+const CTRL_C = '\x03';
+const CTRL_D = '\x04';
+const CTRL_R = '\x12';
+const PROMPT: Step = ['expect', 'walbc> '];
+
+async function play(steps: readonly Step[], env: Record<string, string> = {}): Promise<string> {
+  const { screen, status, failed } = await onTerminal(SHELL, steps, env);
+  expect(failed, screen).toBeNull();
+  expect(status, screen).toBe(0);
+  return screen;
+}
+
+describeWith(['python3'], 'the prompt on a terminal', () => {
+  test('a line is evaluated and its result printed; Ctrl-D leaves', async () => {
+    await play([
+      PROMPT,
+      ['type', 'walbc.get_vol_list(s0)\r'],
+      ['expect', "['vol0', 'vol1', 'vol2', 'vol3']"],
+      PROMPT,
+      ['type', 'walbc.get_restorable(a0, vol)\r'],
+      ['expect', 'time (UTC)'],
+      ['expect', '2026-01-31T23:59:59'],
+      ['expect', 'until disabled'],
+      PROMPT,
+      ['type', CTRL_D],
+    ]);
+  });
+
+  test('a block is typed over several lines, or pasted together with what follows', async () => {
+    await play([
+      PROMPT,
+      ['type', 'function twice(a) {\r'],
+      ['expect', '| '],
+      ['type', 'return 2 * a\r}\r'],
+      PROMPT,
+      ['type', 'for (const i of range(2)) {\n  print("line", i)\n}\ntwice(21)\n'],
+      ['expect', 'line 0'],
+      ['expect', 'line 1'],
+      ['expect', '42'],
+      PROMPT,
+      ['type', 'exit\r'],
+    ]);
+  });
+
+  test('Ctrl-C during a call: the wait ends, says what goes on, and the shell is usable', async () => {
+    const screen = await play([
+      PROMPT,
+      ['type', 'walbc.full_backup(s0, vol)\r'],
+      ['expect', 'full_backup: the end of full_backup of vol0 at s0'],
+      ['type', CTRL_C],
+      ['expect', 'KeyboardInterrupt: the full backup of vol0 goes on at s0 (FullSync)'],
+      PROMPT,
+      ['type', 'walbc.echo(77)\r'],
+      ['expect', '77'],
+      ['type', CTRL_D],
+    ]);
+    // The progress line was erased before the message was printed in its place.
+    expect(screen).toContain('\r\x1b[KKeyboardInterrupt');
+  });
+
+  test('Ctrl-C in a busy loop; what was typed ahead is dropped', async () => {
+    const screen = await play([
+      PROMPT,
+      ['type', 'while (true) {}\r'],
+      ['type', `print("ahead")\r${CTRL_C}`],
+      ['expect', 'KeyboardInterrupt'],
+      PROMPT,
+      ['type', 'x = 1\rx + 1\r'],
+      ['expect', '2'],
+      PROMPT,
+      ['type', CTRL_D],
+    ]);
+    expect(screen).not.toContain('ahead\r\n');
+  });
+
+  test('Ctrl-C at the prompt drops the line', async () => {
+    await play([
+      PROMPT,
+      ['type', `nonsense(${CTRL_C}`],
+      PROMPT,
+      ['type', '1 + 1\r'],
+      ['expect', '2'],
+      ['type', CTRL_D],
+    ]);
+  });
+
+  test('a SIGINT from outside ends what runs, and does not end an idle shell', async () => {
+    const sigint: Step = ['signal', 2];
+    await play([
+      PROMPT,
+      ['type', '1 + 1\r'],
+      ['expect', '2\r\n'],
+      PROMPT,
+      ['type', 'print("sleeping"); sleep(100)\r'],
+      ['expect', 'sleeping\r\n'],
+      sigint,
+      ['expect', 'KeyboardInterrupt'],
+      PROMPT,
+      ['type', 'print("on")\r'],
+      ['expect', 'on\r\n'],
+      ['type', CTRL_D],
+    ]);
+  });
+
+  test('Tab completes a method, then shows its signature, then gids', async () => {
+    await play([
+      PROMPT,
+      ['type', 'walbc.get_restorable_\t'],
+      ['expect', 'walbc.get_restorable_gid'],
+      ['type', CTRL_C],
+      PROMPT,
+      ['type', 'walbc.restore(a0, vol, \t'],
+      ['expect', 'Makes a snapshot an image of its own.'],
+      ['type', '\t'],
+      ['expect', '9223372036854775808'],
+      ['type', `${CTRL_C}${CTRL_D}`],
+    ]);
+  });
+
+  test('history is kept across sessions, searched with Ctrl-R, and readable by its owner only', async () => {
+    const folder = mkdtempSync(join(tmpdir(), 'walbc-history-'));
+    const file = join(folder, 'deep/history');
+    try {
+      const env = { WALB_HISTORY: file };
+      await play([PROMPT, ['type', 'needle = 4242\r'], PROMPT, ['type', CTRL_D]], env);
+      expect(readFileSync(file, 'utf8')).toContain('needle = 4242');
+      expect(statSync(file).mode & 0o777).toBe(0o600);
+      await play(
+        [
+          PROMPT,
+          ['type', `${CTRL_R}need`],
+          ['expect', 'bck-i-search: need_'],
+          ['type', '\r'],
+          PROMPT,
+          ['type', 'needle + 1\r'],
+          ['expect', '4243'],
+          ['type', CTRL_D],
+        ],
+        env,
+      );
+    } finally {
+      rmSync(folder, { recursive: true });
+    }
+  });
+
+  test('exit(code) is the exit code of the program', async () => {
+    const { status } = await onTerminal(SHELL, [PROMPT, ['type', 'exit(5)\r']]);
+    expect(status).toBe(5);
+  });
+});
