@@ -88,6 +88,15 @@ export class Catalogue {
     await this.setState('SyncReady');
   }
 
+  /**
+   * Makes durable what is found at start-up. The run before may have been killed between a rename and
+   * its directory sync: a diff that is answered to be here already must not vanish in a power cut, for
+   * the sender deletes its copy.
+   */
+  async settle(): Promise<void> {
+    await this.#env.files.syncDirectory(this.directory);
+  }
+
   /** Reads every file; returns the state. Throws `corrupt` naming the file that can not be used. */
   load(): StoredState {
     const state = decodeText(this.#read('state'), this.#path('state'));

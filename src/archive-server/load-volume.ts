@@ -36,6 +36,7 @@ export async function loadVolume(
     await catalogue.destroy();
     return undefined;
   }
+  await catalogue.settle();
   const state = catalogue.load();
   if (state !== 'SyncReady' && images.baseSize() === undefined) {
     throw corrupt(
