@@ -35,6 +35,8 @@ export interface GroupOptions {
   /** Of the device, and of the volume's NBD export. */
   readonly device: { readonly name: string; readonly size: Bytes; readonly logSize?: Bytes };
   readonly keeper?: Keeper;
+  /** The address others are told of a server; its own when omitted. */
+  readonly link?: (name: MemberName, address: string) => Promise<string>;
   /** More options of the servers, as their command lines have them. */
   readonly storage?: readonly string[];
   readonly proxy?: readonly string[];
@@ -79,6 +81,9 @@ export class BackupGroup implements AsyncDisposable {
   readonly devices: DeviceDirectory;
   readonly #env: Env;
   readonly #members = new Map<MemberName, GroupProcess>();
+  /** Where servers really listen. */
+  readonly #own = new Map<MemberName, string>();
+  /** What others are told. */
   readonly #addresses = new Map<MemberName, string>();
   #onDeath: (name: MemberName, how: string) => void = () => {};
 
@@ -164,7 +169,7 @@ export class BackupGroup implements AsyncDisposable {
       name === 'device' ? this.#deviceProcess() : this.#serverProcess(name),
     );
     this.#members.set(name, started);
-    if (name !== 'device') this.#addresses.set(name, started.ready[1] as string);
+    if (name !== 'device') await this.#listens(name, started.ready[1] as string);
     void started.ended.then((how) => {
       if (this.#members.get(name) === started) this.#onDeath(name, how);
     });
@@ -206,6 +211,12 @@ export class BackupGroup implements AsyncDisposable {
     for (const { name } of SERVERS) await this.startMember(name);
   }
 
+  async #listens(name: MemberName, address: string): Promise<void> {
+    if (this.#own.get(name) === address) return;
+    this.#own.set(name, address);
+    this.#addresses.set(name, (await this.options.link?.(name, address)) ?? address);
+  }
+
   #deviceProcess(): ProcessOptions {
     const { name, size, logSize } = this.options.device;
     const paths = this.devices.paths(name);
@@ -219,7 +230,7 @@ export class BackupGroup implements AsyncDisposable {
 
   #serverProcess(name: MemberName): ProcessOptions {
     const { program, args } = SERVERS.find((server) => server.name === name) as Server;
-    const known = this.#addresses.get(name);
+    const known = this.#own.get(name);
     const port = known === undefined ? 0 : parseHostPort(known).port;
     return this.#process(name, program, LISTENS, [
       ...['-id', name, '-p', String(port), '-b', join(this.options.folder, name)],

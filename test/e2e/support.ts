@@ -15,7 +15,7 @@ import { BackupGroup, type GroupOptions } from '../../src/cli/group.ts';
 import { Keeper } from '../../src/cli/group-keeping.ts';
 import { MIB } from '../../src/core/index.ts';
 import { RealClock } from '../../src/core/real-clock.ts';
-import { Controller, type ServerLayout, type ServerParam } from '../../src/walbc/index.ts';
+import { Controller, type ServerParam } from '../../src/walbc/index.ts';
 import { connectNbd, type NbdClient } from '../../src/wdev/nbd/index.ts';
 
 export const ROOT = fileURLToPath(new URL('../../', import.meta.url));
@@ -29,8 +29,6 @@ export const SOON = 30;
 export interface TestGroupOptions extends Partial<Omit<GroupOptions, 'device' | 'keeper'>> {
   readonly size?: number;
   readonly logSize?: number;
-  /** Another layout than that of the group, for example through a fault proxy. */
-  readonly layout?: (group: BackupGroup) => Promise<ServerLayout>;
 }
 
 /** A group, its folder and its controller. */
@@ -39,16 +37,18 @@ export class TestGroup implements AsyncDisposable {
   readonly walbc: Controller;
   readonly folder: string;
   readonly #keeper: Keeper;
+  readonly #printed: string[] = [];
 
-  private constructor(group: BackupGroup, layout: ServerLayout, keeper: Keeper) {
+  private constructor(group: BackupGroup, keeper: Keeper) {
     this.group = group;
     this.folder = group.options.folder;
-    this.walbc = new Controller('walbc', layout, false, 0, { print: () => {} });
+    const print = (text: string): void => void this.#printed.push(text);
+    this.walbc = new Controller('walbc', group.layout(), false, 0, { print, human: true });
     this.#keeper = keeper;
   }
 
   static async start(options: TestGroupOptions = {}): Promise<TestGroup> {
-    const { size = SIZE, logSize = RING, layout, ...rest } = options;
+    const { size = SIZE, logSize = RING, ...rest } = options;
     const folder = rest.folder ?? mkdtempSync(join(tmpdir(), 'walb-e2e-'));
     const keeper = new Keeper();
     keeper.removeAtEnd(folder);
@@ -59,7 +59,7 @@ export class TestGroup implements AsyncDisposable {
         keeper,
         device: { name: VOLUME, size, logSize },
       });
-      return new TestGroup(group, (await layout?.(group)) ?? group.layout(), keeper);
+      return new TestGroup(group, keeper);
     } catch (error) {
       await keeper.end();
       throw error;
@@ -76,6 +76,13 @@ export class TestGroup implements AsyncDisposable {
 
   get a0(): ServerParam {
     return this.walbc.sLayout.archiveL[0] as ServerParam;
+  }
+
+  /** What an operator sees of the volume at a server. */
+  async status(server: ServerParam): Promise<string> {
+    this.#printed.length = 0;
+    await this.walbc.status([server], VOLUME);
+    return this.#printed.join('\n');
   }
 
   /** From nothing to a volume that is followed. Returns the gid of the full backup. */
@@ -242,6 +249,14 @@ function isAliveNaming(pid: number, text: string): boolean {
   }
 }
 
+export function randomBytes(count: number): Uint8Array {
+  const bytes = new Uint8Array(count);
+  for (let at = 0; at < count; at += 65_536) {
+    crypto.getRandomValues(bytes.subarray(at, at + 65_536));
+  }
+  return bytes;
+}
+
 /** Waits for something that only shows from outside, by looking. */
 export async function until(what: string, check: () => boolean | Promise<boolean>): Promise<void> {
   const deadline = performance.now() + SOON * 1000;
@@ -251,25 +266,30 @@ export async function until(what: string, check: () => boolean | Promise<boolean
   }
 }
 
-/** A small file system of its own, from a file; undefined where the machine forbids it. */
-export function smallFileSystem(bytes: number): SmallFileSystem | undefined {
-  const folder = mkdtempSync(join(tmpdir(), 'walb-small-'));
-  const image = join(folder, 'image');
-  const mount = join(folder, 'mount');
-  const script = `truncate -s ${bytes} ${image} && mkfs.ext4 -q -m 0 ${image} && mkdir ${mount} && mount -o loop ${image} ${mount}`;
-  const { status } = spawnSync('sh', ['-c', script]);
-  if (status === 0) return new SmallFileSystem(folder, mount);
-  rmSync(folder, { recursive: true, force: true });
-  return undefined;
-}
-
+/** A small file system of its own, from a file. */
 export class SmallFileSystem implements Disposable {
   readonly path: string;
   readonly #folder: string;
 
-  constructor(folder: string, path: string) {
+  private constructor(folder: string, path: string) {
     this.#folder = folder;
     this.path = path;
+  }
+
+  /** Undefined where the machine forbids it. */
+  static make(bytes: number): SmallFileSystem | undefined {
+    const folder = mkdtempSync(join(tmpdir(), 'walb-small-'));
+    const [image, path] = [join(folder, 'image'), join(folder, 'mount')];
+    const steps = [
+      `truncate -s ${bytes} ${image}`,
+      `mkfs.ext4 -q -m 0 ${image}`,
+      `mkdir ${path}`,
+      `mount -o loop ${image} ${path}`,
+    ];
+    const { status } = spawnSync('sh', ['-c', steps.join(' && ')]);
+    if (status === 0) return new SmallFileSystem(folder, path);
+    rmSync(folder, { recursive: true, force: true });
+    return undefined;
   }
 
   [Symbol.dispose](): void {
