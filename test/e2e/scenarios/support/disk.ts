@@ -1,5 +1,5 @@
 /** The walb device of a scenario: a process of its own, written to over NBD, hashed, grown, lost. */
-import { createHash, type Hash } from 'node:crypto';
+import { createHash } from 'node:crypto';
 import { appendFileSync, mkdirSync, truncateSync } from 'node:fs';
 import type { Keeper } from '../../../../src/cli/group-keeping.ts';
 import { type GroupProcess, startProcess } from '../../../../src/cli/group-process.ts';
@@ -11,6 +11,7 @@ import {
   type RemoteDevice,
 } from '../../../../src/wdev/daemon/index.ts';
 import { connectNbd, type NbdClient } from '../../../../src/wdev/nbd/index.ts';
+import { SeededRandom } from '../../../../src/wlog/seeded-random.ts';
 
 export interface DiskOptions {
   readonly env: Env;
@@ -29,7 +30,7 @@ const WRITE_STEP: Bytes = MIB;
 export class Disk {
   readonly name: string;
   readonly #options: DiskOptions;
-  readonly #content: RandomBytes;
+  readonly #random: SeededRandom;
   #process: GroupProcess | undefined;
   #client: NbdClient | undefined;
   #control: RemoteDevice | undefined;
@@ -37,7 +38,7 @@ export class Disk {
   private constructor(options: DiskOptions) {
     this.name = options.name;
     this.#options = options;
-    this.#content = new RandomBytes(options.seed);
+    this.#random = new SeededRandom(options.seed);
   }
 
   static async start(options: DiskOptions): Promise<Disk> {
@@ -102,9 +103,9 @@ export class Disk {
   /** Random bytes to `length` bytes from `offset` on; by default one block somewhere. */
   async write(length: Bytes = LB_SIZE, offset?: Bytes): Promise<void> {
     const client = (this.#client ??= await this.connect());
-    const place = offset ?? this.#content.below((client.size - length) / LB_SIZE + 1) * LB_SIZE;
+    const place = offset ?? this.#random.below((client.size - length) / LB_SIZE + 1) * LB_SIZE;
     for (let at = 0; at < length; at += WRITE_STEP) {
-      await client.write(place + at, this.#content.take(Math.min(WRITE_STEP, length - at)));
+      await client.write(place + at, this.#random.bytes(Math.min(WRITE_STEP, length - at)));
     }
   }
 
@@ -164,7 +165,7 @@ export class Disk {
    */
   growImage(bytes: Bytes, content: 'zeros' | 'garbage'): void {
     const { size } = this.#options;
-    if (content === 'garbage') appendFileSync(this.dataFile, this.#content.take(bytes));
+    if (content === 'garbage') appendFileSync(this.dataFile, this.#random.bytes(bytes));
     else truncateSync(this.dataFile, size + bytes);
   }
 
@@ -187,28 +188,5 @@ export class Disk {
     this.#client = undefined;
     void this.#control?.close().catch(() => {});
     this.#control = undefined;
-  }
-}
-
-/** Seeded, and incompressible as far as codecs can tell. */
-class RandomBytes {
-  #state: number;
-
-  constructor(seed: number) {
-    this.#state = (seed >>> 0) + 1;
-  }
-
-  next(): number {
-    this.#state = (Math.imul(this.#state, 1664525) + 1013904223) >>> 0;
-    return this.#state;
-  }
-
-  below(bound: number): number {
-    return Math.floor((this.next() / 2 ** 32) * bound);
-  }
-
-  take(length: Bytes): Uint8Array {
-    const hash: Hash = createHash('shake256', { outputLength: length });
-    return hash.update(String(this.next())).digest();
   }
 }
