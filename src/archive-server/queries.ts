@@ -35,6 +35,7 @@ import type { ArchiveVolume } from './volume.ts';
 
 export interface QueryHost {
   all(): ArchiveVolume[];
+  /** Throws for a volume that could not be loaded. */
   find(volume: string): ArchiveVolume | undefined;
   /** The volume, admitted for the command. Throws its refusal. */
   admitted(volume: string, command: ArchiveCommand): ArchiveVolume;

@@ -100,7 +100,14 @@ export class ArchiveServer implements ControlLogic {
 
   bindings(): Binding[] {
     return [
-      ...queryBindings(this),
+      ...queryBindings({
+        all: () => this.all(),
+        admitted: (id, command) => this.admitted(id, command),
+        find: (id) => {
+          this.#requireNotBroken(id);
+          return this.find(id);
+        },
+      }),
       ...commandBindings(this),
       ...debugBindings(this),
       handle(ArchiveRpc.getVolumeGroup, async () => ({ name: this.config.lvm?.group ?? '' })),
