@@ -45,6 +45,8 @@ export interface Group extends AsyncDisposable {
   readonly storage: GroupServer;
   readonly proxy: GroupServer;
   readonly archive: GroupServer;
+  /** A second one, a1, that nobody sends to by itself. */
+  readonly secondary: GroupServer;
   /** Makes and opens a device; its path is what init-vol takes. */
   device(name: string, sizeLb: number): Promise<{ path: string; device: WalbDevice }>;
 }
@@ -52,6 +54,7 @@ export interface Group extends AsyncDisposable {
 export interface GroupOptions {
   readonly storage?: readonly string[];
   readonly proxy?: readonly string[];
+  /** Of both archives. */
   readonly archive?: readonly string[];
 }
 
@@ -59,17 +62,17 @@ export async function startGroup(options: GroupOptions = {}): Promise<Group> {
   const directory = mkdtempSync(join(tmpdir(), 'walb-group-'));
   const env = createRealEnv({ network: grpcNetwork(), log: testLogger() });
   const devices = new Map<string, WalbDevice>();
-  const archive = await startServer(env, HostType.ARCHIVE, 'a0', (core, settings) => {
-    const values = optionsOf(ARCHIVE_OPTIONS, [
-      '-b',
-      `${directory}/a0`,
-      ...(options.archive ?? []),
-    ]);
-    return new ArchiveServer(core, archiveConfig(values), settings(`${directory}/a0`), {
-      images: (_volume, path) => new FileImageStore(env.files, path),
-      serveExport: exportServing(env),
+  const startArchive = (id: string): Promise<GroupServer> =>
+    startServer(env, HostType.ARCHIVE, id, (core, settings) => {
+      const words = ['-b', `${directory}/${id}`, ...(options.archive ?? [])];
+      const config = archiveConfig(optionsOf(ARCHIVE_OPTIONS, words));
+      return new ArchiveServer(core, config, settings(`${directory}/${id}`), {
+        images: (_volume, path) => new FileImageStore(env.files, path),
+        serveExport: exportServing(env),
+      });
     });
-  });
+  const archive = await startArchive('a0');
+  const secondary = await startArchive('a1');
   const proxy = await startServer(env, HostType.PROXY, 'p0', (core, settings) => {
     const values = optionsOf(PROXY_OPTIONS, ['-b', `${directory}/p0`, ...(options.proxy ?? [])]);
     return new ProxyServer(core, proxyConfig(values), settings(`${directory}/p0`));
@@ -91,6 +94,7 @@ export async function startGroup(options: GroupOptions = {}): Promise<Group> {
     storage,
     proxy,
     archive,
+    secondary,
     device: async (name, sizeLb) => {
       const path = `${directory}/${name}`;
       const files = { log: `${path}.log`, data: `${path}.data` };
@@ -100,7 +104,7 @@ export async function startGroup(options: GroupOptions = {}): Promise<Group> {
       return { path, device };
     },
     [Symbol.asyncDispose]: async () => {
-      for (const server of [storage, proxy, archive]) await server.stop();
+      for (const server of [storage, proxy, archive, secondary]) await server.stop();
       rmSync(directory, { recursive: true, force: true });
     },
   };
