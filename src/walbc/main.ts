@@ -1,0 +1,50 @@
+/**
+ * `walbc`: the controller program.
+ *
+ *     walbc                                    the shell
+ *     walbc shell|run|-c ...                   the same, with its options
+ *     walbc -a ADDR -p PORT COMMAND [ARGS...]  one command at one server
+ */
+import { hostname } from 'node:os';
+import { RealClock } from '../core/real-clock.ts';
+import type { Terminal } from './cli/program.ts';
+
+const SHELL_WORDS: ReadonlySet<string | undefined> = new Set([undefined, 'shell', 'run', '-c']);
+
+async function main(words: readonly string[]): Promise<number> {
+  if (SHELL_WORDS.has(words[0])) {
+    const { shellMain } = await import('./shell/main.ts');
+    return await shellMain([...words]);
+  }
+  const { walbcProgram } = await import('./cli/program.ts');
+  return await walbcProgram(words, await terminal());
+}
+
+async function terminal(): Promise<Terminal> {
+  const { grpcNetwork } = await import('../rpc/grpc-network.ts');
+  return {
+    clock: new RealClock(),
+    environment: process.env,
+    hostName: hostname(),
+    isTerminal: process.stdout.isTTY === true,
+    stdout: writeOut,
+    stderr: (text) => void process.stderr.write(text),
+    network: (tls, connectTimeout) =>
+      grpcNetwork({ connectTimeout, ...(tls === undefined ? {} : { tls }) }),
+  };
+}
+
+/** Resolves when the bytes are out, so that an image does not pile up in memory before a slow pipe. */
+function writeOut(data: string | Uint8Array): Promise<void> {
+  return new Promise((resolve, reject) => {
+    process.stdout.write(data, (error) => (error == null ? resolve() : reject(error)));
+  });
+}
+
+// `walbc ... | head` ends quietly, as other Unix tools do.
+process.stdout.on('error', (error: NodeJS.ErrnoException) => {
+  if (error.code === 'EPIPE') process.exit(0);
+  throw error;
+});
+
+process.exitCode = await main(process.argv.slice(2));
