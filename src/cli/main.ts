@@ -33,6 +33,10 @@ const SUBCOMMANDS: Readonly<Record<string, Subcommand>> = {
     about: 'walb devices: serve, create, list, delete, resize, info',
     load: () => import('./wdev.ts'),
   },
+  worker: {
+    about: 'maintenance of an archive: apply, merge, replicate by policy',
+    load: () => import('./worker.ts'),
+  },
   config: {
     about: 'configuration files of servers: check',
     load: () => import('./config.ts'),
