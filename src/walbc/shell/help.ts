@@ -1,7 +1,7 @@
 /** `help(x)` and `dir(x)`: docstrings and names of what the operator points at. */
 import { type DocString, findDoc, readDocs, summaryOf } from './docs.ts';
 import { repr } from './show.ts';
-import { type Signature, signatureOf } from './stand-ins.ts';
+import { type Signature, signatureOf } from './signature.ts';
 
 const GENERAL = `walbc: the control of walb backup groups. Calls block and return plain values.
 

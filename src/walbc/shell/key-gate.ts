@@ -24,6 +24,7 @@ export class KeyGate extends PassThrough {
   #isBusy = false;
   #isFeeding = false;
   #isEnded = false;
+  #isDetached = false;
 
   constructor(source: KeySource, interrupt: () => void) {
     super();
@@ -52,6 +53,7 @@ export class KeyGate extends PassThrough {
   }
 
   detach(): void {
+    this.#isDetached = true;
     this.#source.off('data', this.#onData);
     this.#source.off('end', this.#onEnd);
     this.#source.pause();
@@ -59,7 +61,10 @@ export class KeyGate extends PassThrough {
 
   readonly #onData = (chunk: Buffer | string): void => {
     const bytes = typeof chunk === 'string' ? Buffer.from(chunk) : chunk;
-    if (this.#waitingBytes + bytes.length > MAX_TYPED_AHEAD && this.isTTY) return;
+    const isFull = this.#waitingBytes + bytes.length > MAX_TYPED_AHEAD;
+    // Keys are dropped, a pipe waits. Ctrl-C gets through in any case.
+    if (isFull && this.isTTY && !bytes.includes(CTRL_C)) return;
+    if (isFull && !this.isTTY) this.#source.pause();
     this.#waiting.push(bytes);
     this.#waitingBytes += bytes.length;
     void this.#feed();
@@ -95,6 +100,7 @@ export class KeyGate extends PassThrough {
       await new Promise((resolve) => setImmediate(resolve));
     }
     this.#isFeeding = false;
+    if (this.#waiting.length === 0 && !this.#isDetached) this.#source.resume();
     this.#lookForInterrupt();
     if (this.#isEnded && !this.#isBusy && this.#waiting.length === 0) this.end();
   }

@@ -3,7 +3,7 @@
  * (source.ts); here the names become positions, by the parameter list of what is called.
  */
 import { WalbError } from '../../core/index.ts';
-import type { Signature } from './stand-ins.ts';
+import type { Signature } from './signature.ts';
 
 /** An underscore in front only says that the method does not use the argument. */
 const PARAMETER = /^(?:\.\.\.)?_?([\p{L}_$][\p{L}\p{N}_$]*)/u;

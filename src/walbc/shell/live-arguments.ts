@@ -5,7 +5,7 @@
  */
 import { parameterNames } from './keywords.ts';
 import { repr } from './show.ts';
-import { signatureOf } from './stand-ins.ts';
+import { signatureOf } from './signature.ts';
 import { type Token, tokenize } from './tokens.ts';
 
 interface OpenCall {

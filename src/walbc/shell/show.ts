@@ -2,7 +2,7 @@
  * Values as text: `repr` as they could be typed, `str` as `print` prints them. Tables: table.ts.
  */
 import { formatTimestamp } from '../../core/index.ts';
-import { signatureOf } from './stand-ins.ts';
+import { signatureOf } from './signature.ts';
 
 /** Elements of a list that are printed; more would scroll away what the operator wants to see. */
 const MAX_ELEMENTS = 1000;

@@ -8,6 +8,7 @@ import type { BridgeCaller, CallOptions } from './bridge-caller.ts';
 import { toPositional } from './keywords.ts';
 import type { Request } from './protocol.ts';
 import type { RemoteClass, RemoteMember } from './remote-shape.ts';
+import { nameSignature } from './signature.ts';
 import {
   encode,
   type ValueClass,
@@ -20,26 +21,6 @@ const handleKey = Symbol('walbc.handle');
 
 interface Remote {
   [handleKey]: WireHandle;
-}
-
-/** What a call looks like from outside: the class it belongs to, its name and its parameters. */
-export interface Signature {
-  readonly className: string;
-  readonly name: string;
-  readonly params: readonly string[];
-}
-
-const signatures = new WeakMap<object, Signature>();
-
-/** The signature of a stand-in method, function or class; undefined for anything else. */
-export function signatureOf(value: unknown): Signature | undefined {
-  return typeof value === 'function' ? signatures.get(value) : undefined;
-}
-
-/** Gives a class or function of the worker its signature, for help and completion. */
-export function nameSignature<T extends object>(value: T, signature: Signature): T {
-  signatures.set(value, signature);
-  return value;
 }
 
 export class StandIns implements WireSide {
@@ -76,7 +57,7 @@ export class StandIns implements WireSide {
       },
     }[shape.name] as unknown as ValueClass;
     for (const member of shape.members) this.#defineMember(cls.prototype as object, shape, member);
-    signatures.set(cls, signature);
+    nameSignature(cls, signature);
     this.#remotes.set(shape.name, cls);
     return cls;
   }
@@ -146,7 +127,7 @@ export class StandIns implements WireSide {
         return host.request({ kind: 'method', target, member: member.name, args: positional });
       },
     }[member.name]!;
-    signatures.set(method, signature);
+    nameSignature(method, signature);
     Object.defineProperty(prototype, member.name, {
       value: method,
       enumerable: false,

@@ -84,7 +84,7 @@ function serversOf(value: unknown): unknown {
 }
 
 /** The value as a table, or undefined when it is not a list of one kind of records. */
-export function tableOf(value: unknown, options: ShowOptions): string | undefined {
+function tableOf(value: unknown, options: ShowOptions): string | undefined {
   if (!Array.isArray(value) || value.length === 0) return undefined;
   const columns = columnsOf(value);
   if (columns === undefined) return undefined;

@@ -17,8 +17,9 @@ import type { WorkerLibrary } from './library-names.ts';
 import { printer } from './printer.ts';
 import type { FromWorker, Setup, ToWorker, WorkerData } from './protocol.ts';
 import { parametersOf } from './remote-shape.ts';
+import { nameSignature } from './signature.ts';
 import { KEYWORDS_FUNCTION } from './source.ts';
-import { nameSignature, StandIns } from './stand-ins.ts';
+import { StandIns } from './stand-ins.ts';
 import { decode, encodeError, type ValueClass } from './wire.ts';
 
 /** Completion may ask a server; the operator is typing and does not wait for longer. */

@@ -5,7 +5,7 @@ import { Help } from '../../../src/walbc/shell/help.ts';
 import { parameterNames } from '../../../src/walbc/shell/keywords.ts';
 import { library as workerLibrary } from '../../../src/walbc/shell/library-names.ts';
 import { mainLibrary } from '../../../src/walbc/shell/main-library.ts';
-import { nameSignature } from '../../../src/walbc/shell/stand-ins.ts';
+import { nameSignature } from '../../../src/walbc/shell/signature.ts';
 import { withSession } from '../../../src/walbc/shell/terminal-session.ts';
 
 /** How servers are reached is given by the layout file, not made by hand at the prompt. */

@@ -3,7 +3,8 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { afterAll, afterEach, beforeAll, describe, expect, test, vi } from 'vitest';
+import { shellMain } from '../../../src/walbc/shell/main.ts';
 
 const WALBC = fileURLToPath(new URL('../../../bin/walbc', import.meta.url));
 /** A port nobody listens on: the one of the discard service, which only root may open. */
@@ -110,6 +111,10 @@ describe('walbc without a terminal', () => {
     child.stdout?.once('data', () => child.kill('SIGINT'));
     expect((await finish(child)).code).toBe(130);
   });
+});
+
+describe('wrong use', () => {
+  afterEach(() => void vi.restoreAllMocks());
 
   test.each([
     [['-c'], 2, '-c takes one expression'],
@@ -119,9 +124,13 @@ describe('walbc without a terminal', () => {
     [['shell', 'what'], 2, "'what' is nothing the shell knows"],
     [['shell', '--layout'], 2, '--layout takes a file'],
     [['-c', '1', '--layout', 'missing.yaml'], 3, 'there is no layout file'],
-  ])('wrong use: %j', async (words, code, message) => {
-    const result = await run(words as string[]);
-    expect(result.code).toBe(code);
-    expect(result.stderr).toContain(message);
+  ])('%j', async (words, code, message) => {
+    let stderr = '';
+    vi.spyOn(process.stderr, 'write').mockImplementation((text) => {
+      stderr += String(text);
+      return true;
+    });
+    expect(await shellMain(words as string[])).toBe(code);
+    expect(stderr).toContain(message);
   });
 });
