@@ -69,9 +69,14 @@ function collectFiles(target: string): string[] {
   // A clone has sources, an installed package has them compiled.
   const code = existsSync(join(PACKAGE, 'src/cli')) ? 'src' : 'dist';
   for (const name of ['docs', code]) {
-    cpSync(join(PACKAGE, name), join(target, name), { recursive: true });
+    cpSync(join(PACKAGE, name), join(target, name), { recursive: true, filter: isReadable });
   }
   return filesIn(target);
+}
+
+/** Neither source maps nor type declarations: a small volume has no room for them. */
+function isReadable(path: string): boolean {
+  return !/\.(map|d\.ts)$/.test(path);
 }
 
 function filesIn(folder: string): string[] {
