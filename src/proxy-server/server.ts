@@ -394,7 +394,7 @@ export class ProxyServer implements ControlLogic {
     );
     return {
       common: commonStatus(core, this.#settings, running),
-      maxWdiffSendMb: config.maxWdiffSend / MIB,
+      maxWdiffSendMb: Math.ceil(config.maxWdiffSend / MIB),
       maxWdiffSendNr: config.maxWdiffFiles,
       minDelaySecForRetry: config.minDelay / 1000,
       maxDelaySecForRetry: config.maxDelay / 1000,

@@ -12,6 +12,7 @@ import {
 } from '../core/index.ts';
 import type { OptionSpec } from '../core/original-options.ts';
 import type { OptionValues } from '../server/common-options.ts';
+import { DEFAULT_DEVICE_DIRECTORY } from '../wdev/daemon/definition.ts';
 import { type CompressOption, parseCompressOption } from '../wdiff/index.ts';
 
 export interface StorageConfig {
@@ -54,6 +55,18 @@ export const STORAGE_OPTIONS: readonly OptionSpec[] = [
   },
   { name: 'tsdintvl', type: 'integer', help: 'seconds between ts-delta refreshes', default: '60' },
   { name: 'sync-cmpr', type: 'string', help: 'compression of scans', default: 'snappy:0:1' },
+  {
+    name: 'devices',
+    type: 'string',
+    help: 'directory of the devices made by walb wdev create',
+    default: DEFAULT_DEVICE_DIRECTORY,
+  },
+  {
+    name: 'wdevc',
+    type: 'string',
+    help: 'control program of the kernel driver',
+    default: 'wdevc',
+  },
 ];
 
 /** Throws `invalid-argument` naming the option. */

@@ -1,32 +1,16 @@
 /** `walb-storage`: the storage server program. */
 
 import { type Env, WalbError } from '../core/index.ts';
-import type { OptionSpec } from '../core/original-options.ts';
 import { HostType } from '../rpc/index.ts';
 import type { OptionValues } from '../server/common-options.ts';
 import { serverMain } from '../server/program.ts';
-import { DEFAULT_DEVICE_DIRECTORY, deviceOpener } from '../wdev/daemon/index.ts';
+import { deviceOpener } from '../wdev/daemon/index.ts';
 import { kernelOpener, openUncached, wdevcRunner } from '../wdev/kernel/index.ts';
 import type { DeviceOpener } from '../wdev/volume-device.ts';
 import { STORAGE_OPTIONS, storageConfig } from './config.ts';
 import { StorageServer } from './server.ts';
 
-/** Where the device of `init-vol VOL /dev/walb/NAME` is looked for: first in the directory. */
-const DEVICE_OPTIONS: readonly OptionSpec[] = [
-  {
-    name: 'devices',
-    type: 'string',
-    help: 'directory of the devices made by walb wdev create',
-    default: DEFAULT_DEVICE_DIRECTORY,
-  },
-  {
-    name: 'wdevc',
-    type: 'string',
-    help: 'control program of the kernel driver',
-    default: 'wdevc',
-  },
-];
-
+/** The device of `init-vol VOL /dev/walb/NAME`: one of the directory, else one of the kernel driver. */
 function devices(env: Env, options: OptionValues, clientId: string): DeviceOpener {
   const directory = options.text('devices') as string;
   const driver = kernelOpener(env, {
@@ -54,7 +38,7 @@ process.exitCode = await serverMain(
     program: 'walb-storage',
     about: 'Follows the logs of its volumes, delivers them to proxies, and runs backups.',
     hostType: HostType.STORAGE,
-    options: [...STORAGE_OPTIONS, ...DEVICE_OPTIONS],
+    options: STORAGE_OPTIONS,
     create: (core, options, settings) =>
       new StorageServer(
         core,

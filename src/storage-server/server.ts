@@ -167,9 +167,9 @@ export class StorageServer implements ControlLogic {
     if (devicePath === '') {
       throw new WalbError('invalid-argument', 'init-vol needs the path of a walb device here');
     }
-    this.#requireUnused(devicePath);
     const volume = this.#volumes.get(id) ?? new StorageVolume(this.core, this.config, id, 'Clear');
     volume.admit('init-vol');
+    this.#requireUnused(devicePath);
     using change = volume.machine.begin('init-vol');
     // Known from now on, so that a second init-vol meets the temporary state.
     this.#volumes.set(id, volume);
@@ -260,8 +260,6 @@ export class StorageServer implements ControlLogic {
   async #snapshot(id: string): Promise<bigint> {
     const volume = this.#require(id, 'snapshot');
     volume.admit('snapshot');
-    // What the snapshot holds is permanent when its gid is answered, and can be sent at once.
-    await volume.device.flush();
     const { gid, lsid } = await volume.takeSnapshot();
     volume.log.info({ gid, lsid }, 'snapshot taken');
     if (volume.state === 'Target') this.sendNow(volume);
@@ -355,7 +353,7 @@ export class StorageServer implements ControlLogic {
     const running = volumes.reduce((sum, { actions }) => sum + actions.total, 0);
     return {
       common: commonStatus(core, this.#settings, running),
-      maxWlogSendMb: config.maxWlogSend / MIB,
+      maxWlogSendMb: Math.ceil(config.maxWlogSend / MIB),
       minDelaySecForRetry: config.minDelay / 1000,
       maxDelaySecForRetry: config.maxDelay / 1000,
       fullScanLbPerSec: this.#scanLbPerSec,
