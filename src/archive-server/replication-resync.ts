@@ -9,7 +9,14 @@
  *
  * Source: semantics.md D.9 (resync).
  */
-import { bytesToLb, type FileHandle, type Lb, lbToBytes, WalbError } from '../core/index.ts';
+import {
+  bytesToLb,
+  type FileHandle,
+  INVALID_GID,
+  type Lb,
+  lbToBytes,
+  WalbError,
+} from '../core/index.ts';
 import { type ReplicationResync, stateFromMessage } from '../rpc/index.ts';
 import { expectMessage } from '../server/expect-message.ts';
 import {
@@ -80,25 +87,29 @@ function checkResync({ hello }: ServerSession, message: ReplicationResync): Meta
 
 /** Archived to Resync by way of SyncReady, keeping the base image. */
 async function dropData(host: ReplicationHost, volume: ArchiveVolume): Promise<Change> {
-  // Time has passed since the volume was admitted, and an archived volume may be used meanwhile.
-  const running = volume.actions.running();
-  if (running.length > 0) {
-    throw new WalbError('busy', `volume ${volume.id} runs ${running.join(', ')}: repeat later`, {
-      details: { volume: volume.id },
-    });
-  }
+  await host.exports.closeAll(volume.id);
+  requireUnused(volume);
   {
     using stop = volume.machine.begin('stop');
     await volume.catalogue.setState('Stopped');
     stop.commit();
   }
   using reset = volume.machine.begin('reset-vol');
-  await host.exports.closeAll(volume.id);
   for (const { gid } of volume.images.restored()) await volume.images.deleteRestored(gid);
   // The state first: a crash in between leaves diffs that nobody uses, not a volume without its diffs.
   await volume.catalogue.setState('SyncReady');
   reset.commit();
   return volume.machine.begin('resync');
+}
+
+/** Time has passed since the volume was admitted, and an archived one may be used meanwhile. */
+function requireUnused({ id, actions, readers }: ArchiveVolume): void {
+  readers.requireNoneBefore(INVALID_GID);
+  const running = actions.running();
+  if (running.length === 0) return;
+  throw new WalbError('busy', `volume ${id} runs ${running.join(', ')}: repeat later`, {
+    details: { volume: id },
+  });
 }
 
 async function overwrite(

@@ -14,6 +14,7 @@ import {
   checkVolumeId,
   equalBytes,
   type Lb,
+  type Millis,
   UUID_BYTES,
   WalbError,
 } from '../core/index.ts';
@@ -29,6 +30,7 @@ import { cancelWhen } from '../server/cancel-when.ts';
 import { expectMessage, unexpectedMessage } from '../server/expect-message.ts';
 import type { ServerCore } from '../server/server-core.ts';
 import type { ProgressHandle } from '../server/task-log.ts';
+import { untilWithin } from '../server/wait.ts';
 import type { ArchiveConfig } from './config.ts';
 import { latestPoint, uuidOfHistory } from './replication-data.ts';
 import { chooseKind, type KindOfReplication } from './replication-decision.ts';
@@ -38,6 +40,9 @@ import { receiveDiffRound, receiveHashRound } from './replication-rounds.ts';
 import { withStallLimit } from './replication-stream.ts';
 import type { ArchiveCommand } from './states.ts';
 import type { ArchiveVolume } from './volume.ts';
+
+/** Proxies feed an archive that is to be synchronized meanwhile; most diffs are received in less. */
+const DIFF_WAIT_MS: Millis = 5_000;
 
 export interface ReplicationHost {
   readonly core: ServerCore;
@@ -68,6 +73,7 @@ export async function serveReplication(
   const stream = withStallLimit(call, host.core.clock);
   const hello = checkHello(await expectMessage(stream, 'hello'));
   const volume = host.require(hello.volume, 'replication');
+  await waitOutDiff(volume);
   volume.admit('replication');
   const kind = kindFor(volume, hello);
   using _foreground = host.core.foreground.acquire(`replication of ${volume.id}`);
@@ -82,6 +88,11 @@ export async function serveReplication(
   } finally {
     volume.progressLb = 0;
   }
+}
+
+/** A diff that is just coming in is no reason to refuse. */
+async function waitOutDiff({ core, changed, machine }: ArchiveVolume): Promise<void> {
+  await untilWithin(core.clock, changed, () => machine.state !== 'WdiffRecv', DIFF_WAIT_MS);
 }
 
 function checkHello(hello: ReplicationHello): ReplicationHello {
