@@ -11,12 +11,15 @@
  * lie over whatever the image holds, and the next apply does the pass again. A crash after 3 leaves
  * diffs that are of no use; start-up and gc-diff remove them.
  *
+ * Where there is a cold snapshot on the way, it becomes the base image first (cold.ts).
+ *
  * Source: semantics.md A.7, D.7.
  */
 import { type Gid, WalbError } from '../core/index.ts';
 import { type Accepted, TaskKind } from '../rpc/index.ts';
 import type { TaskHandle } from '../server/task-log.ts';
 import { type ApplyPlan, diffsUpTo, formatSpanOf, planApply } from '../wdiff/index.ts';
+import { dropCold, promoteCold } from './cold.ts';
 import type { ArchiveConfig } from './config.ts';
 import { Pacer } from './pacer.ts';
 import type { ArchiveVolume } from './volume.ts';
@@ -56,6 +59,11 @@ async function applyUpTo(
   task: TaskHandle,
 ): Promise<void> {
   const pacer = new Pacer(volume.core.clock, volume.forceSignal, config.applySleepPercent);
+  const cold = await promoteCold(volume, gid);
+  if (cold !== undefined) {
+    await dropApplied(volume, cold);
+    task.gid = cold;
+  }
   for (;;) {
     const { diffs, base } = volume.catalogue;
     const plan = planApply(diffs, base, gid, config.maxOpenDiffs);
@@ -85,7 +93,14 @@ async function applyPass(
   await writeDiffs(config, volume, handle, plan.diffs, { task, pacer });
   await handle.sync();
   await catalogue.setBase(plan.after);
+  await dropApplied(volume, plan.after.base.b);
+}
+
+/** What the base image has made superfluous: diffs and cold snapshots up to `gid`. */
+async function dropApplied(volume: ArchiveVolume, gid: Gid): Promise<void> {
+  const { catalogue } = volume;
   using _lock = await volume.lock.lock();
-  await catalogue.remove(diffsUpTo(catalogue.diffs, plan.after.base.b));
+  await catalogue.remove(diffsUpTo(catalogue.diffs, gid));
+  await dropCold(volume, (cold) => cold <= gid);
   volume.touch('restorable', 'diff');
 }

@@ -5,6 +5,7 @@
  *   uuid          of the storage's log history; diffs of another one are refused
  *   archive_uuid  of the archived data; equal among replicas
  *   base          state of the base image (MetaState)
+ *   GID.cold      time of a cold snapshot
  *   *.wdiff       diffs; the name carries all metadata
  *
  * Each small file is replaced as a whole, durably. The set of diffs is the directory: a scan rebuilds
@@ -20,14 +21,18 @@ import {
   makeDirectoryDurably,
   parentOf,
   readSmallFile,
+  removeDurably,
   writeFileDurably,
 } from '../core/durable.ts';
 import {
   corrupt,
   type Env,
   type FileHandle,
+  type Gid,
   hasCode,
   INVALID_GID,
+  parseU64,
+  type UnixSeconds,
   WalbError,
   zeroUuid,
 } from '../core/index.ts';
@@ -35,9 +40,11 @@ import {
   type Diff,
   DiffSet,
   decodeMetaState,
+  decodeNumber,
   decodeText,
   decodeUuid,
   encodeMetaState,
+  encodeNumber,
   encodeText,
   formatDiffName,
   hasDiffSuffix,
@@ -52,6 +59,8 @@ import { ARCHIVE_STEADY_STATES, type ArchiveSteadyState } from './states.ts';
 
 export type StoredState = Exclude<ArchiveSteadyState, 'Clear'>;
 
+const COLD_NAME = /^([0-9]+)\.cold$/;
+
 /** State of a volume that has no base image yet. */
 const NO_BASE: MetaState = metaState(snapshot(INVALID_GID), 0);
 
@@ -62,6 +71,7 @@ export class Catalogue {
   #base = NO_BASE;
   #uuid = zeroUuid();
   #archiveUuid = zeroUuid();
+  #cold = new Map<Gid, UnixSeconds>();
 
   constructor(env: Pick<Env, 'files' | 'random'>, directory: string) {
     this.#env = env;
@@ -108,8 +118,10 @@ export class Catalogue {
     const uuid = decodeUuid(this.#read('uuid'), this.#path('uuid'));
     const archiveUuid = decodeUuid(this.#read('archive_uuid'), this.#path('archive_uuid'));
     const base = decodeMetaState(this.#read('base'), this.#path('base'));
+    const cold = this.#readCold();
     // Only now, so that a reload that fails leaves everything as it was.
     this.#diffs = this.#scan();
+    this.#cold = cold;
     this.#uuid = uuid;
     this.#archiveUuid = archiveUuid;
     this.#base = base;
@@ -122,6 +134,7 @@ export class Catalogue {
    */
   async forget(): Promise<void> {
     await this.setBase(NO_BASE);
+    for (const gid of this.coldGids()) await this.removeColdTime(gid);
     await this.remove(this.#diffs.diffs);
     await this.setUuid(zeroUuid());
     await this.setArchiveUuid(zeroUuid());
@@ -182,6 +195,27 @@ export class Catalogue {
   async setBase(base: MetaState): Promise<void> {
     await writeFileDurably(this.#env, this.#path('base'), encodeMetaState(base));
     this.#base = base;
+  }
+
+  // ---- cold snapshots
+
+  /** Ascending. */
+  coldGids(): Gid[] {
+    return [...this.#cold.keys()].sort((a, b) => (a < b ? -1 : 1));
+  }
+
+  coldTime(gid: Gid): UnixSeconds | undefined {
+    return this.#cold.get(gid);
+  }
+
+  async setColdTime(gid: Gid, time: UnixSeconds): Promise<void> {
+    await writeFileDurably(this.#env, this.#path(`${gid}.cold`), encodeNumber(BigInt(time)));
+    this.#cold.set(gid, time);
+  }
+
+  async removeColdTime(gid: Gid): Promise<void> {
+    if (!this.#cold.delete(gid)) return;
+    await removeDurably(this.#env.files, this.#path(`${gid}.cold`));
   }
 
   // ---- diffs
@@ -283,6 +317,16 @@ export class Catalogue {
         file: this.directory,
       });
     }
+  }
+
+  #readCold(): Map<Gid, UnixSeconds> {
+    const found = this.#env.files.list(this.directory).flatMap((name) => {
+      const match = COLD_NAME.exec(name);
+      if (match === null) return [];
+      const time = Number(decodeNumber(this.#read(name), this.#path(name)));
+      return [[parseU64(match[1] as string, 'gid'), time] as const];
+    });
+    return new Map(found);
   }
 
   #read(name: string): Uint8Array {

@@ -3,10 +3,11 @@
  *
  * Source: cli.md 1.4 (kind A), semantics.md D, E.3.
  */
-import { type Binding, checkVolumeId, type Gid, WalbError } from '../core/index.ts';
+import { type Binding, checkVolumeId } from '../core/index.ts';
 import { ArchiveRpc, handle } from '../rpc/index.ts';
 import type { ServerCore } from '../server/server-core.ts';
 import { startApply } from './apply.ts';
+import { deleteCold } from './cold.ts';
 import type { ArchiveConfig } from './config.ts';
 import type { Exports } from './exports.ts';
 import { startMerge } from './merge.ts';
@@ -40,7 +41,7 @@ export function commandBindings(host: CommandHost): Binding[] {
       return {};
     }),
     handle(ArchiveRpc.delCold, async ({ volume, gid }) => {
-      deleteCold(host.admitted(volume, 'del-cold'), gid);
+      await deleteCold(host.admitted(volume, 'del-cold'), gid);
       return {};
     }),
     handle(ArchiveRpc.disableSnapshots, async ({ volume, gids }) => ({
@@ -78,13 +79,4 @@ export function commandBindings(host: CommandHost): Binding[] {
       exports: exports.list(volume === '' ? '' : checkVolumeId(volume)),
     })),
   ];
-}
-
-/** Thin pools have cold snapshots; an image store that can not make any has none to delete. */
-function deleteCold(volume: ArchiveVolume, gid: Gid): never {
-  throw new WalbError(
-    'not-found',
-    `volume ${volume.id} has no cold snapshot ${gid}: its image store (${volume.images.kind}) makes none`,
-    { details: { volume: volume.id, gid } },
-  );
 }

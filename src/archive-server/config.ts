@@ -18,6 +18,8 @@ export interface ArchiveConfig {
   readonly fsyncInterval: Bytes;
   /** `-autoresize`: grow the base when a sender's volume is larger. */
   readonly autoResize: boolean;
+  /** `-keep-one-cold-snap`: a restore removes all cold snapshots but the newest. */
+  readonly keepOneColdSnapshot?: boolean;
   /** `-maxopen`: diffs per pass of apply and restore; 0 = unlimited. */
   readonly maxOpenDiffs: number;
   /** `-maxopen-virt`: diffs of a virtual scan; 0 = unlimited. */
@@ -51,6 +53,11 @@ export const ARCHIVE_OPTIONS: readonly OptionSpec[] = [
     name: 'autoresize',
     type: 'flag',
     help: "grow the base image when a sender's volume is larger",
+  },
+  {
+    name: 'keep-one-cold-snap',
+    type: 'flag',
+    help: 'keep only the newest cold snapshot',
   },
   {
     name: 'maxopen',
@@ -91,6 +98,7 @@ export function archiveConfig(options: OptionValues): ArchiveConfig {
     discard,
     fsyncInterval: options.positive('fi'),
     autoResize: options.has('autoresize'),
+    keepOneColdSnapshot: options.has('keep-one-cold-snap'),
     maxOpenDiffs: options.number('maxopen'),
     maxOpenDiffsVirtual: options.number('maxopen-virt'),
     applySleepPercent,

@@ -105,7 +105,7 @@ export class Exports {
     const directory = `${volume.catalogue.directory}/exports`;
     const ownPath = `${directory}/${id}.sock`;
     const name = `${volume.id}-${request.gid}`;
-    const options = { maxDiffs: this.#maxDiffs, reader: `export ${id}` };
+    const options = { maxDiffs: this.#maxDiffs, reader: `export ${id}`, useCold: true };
     using held = new DisposableStack();
     const view = held.use(openSnapshot(volume, request.gid, options));
     await makeDirectoryDurably(files, directory);
@@ -116,7 +116,8 @@ export class Exports {
         files.remove(handle.path);
       });
     }
-    const overlay = new SnapshotOverlay(new VirtualImage(view.base, view.diffs), overlayFile);
+    const image = new VirtualImage(view.base, view.diffs, { size: view.size });
+    const overlay = new SnapshotOverlay(image, overlayFile);
     const place = { address: request.address, ownPath };
     const served = await this.#serve(overlay, name, place);
     const refused = this.#core.isShuttingDown

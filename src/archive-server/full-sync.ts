@@ -69,8 +69,8 @@ export async function serveFullSync(
     if (start.uuid.length !== UUID_BYTES) {
       throw new WalbError('invalid-argument', 'uuid must be 16 bytes');
     }
-    // Diffs of an earlier life would fit the gids of the new one: an interrupted reset may leave some.
-    await volume.catalogue.forget();
+    // What an interrupted reset left of an earlier life would fit the gids of the new one.
+    await volume.forgetData();
     await volume.images.createBase(lbToBytes(hello.sizeLb));
     await stream.send({ message: { $case: 'started', value: { startLb: 0 } } });
     const writer = new BaseWriter(volume, hello.sizeLb, host.config.fsyncInterval, (done) => {

@@ -28,6 +28,7 @@ import { receiveDiff } from '../server/diff-receiver.ts';
 import { expectMessage, unexpectedMessage } from '../server/expect-message.ts';
 import type { ProgressHandle } from '../server/task-log.ts';
 import { diffOf, formatSpan, isDirty, planGc, type Snapshot, virtualScan } from '../wdiff/index.ts';
+import { dropCold } from './cold.ts';
 import { abortable, together } from './duplex.ts';
 import { checkBackupHello, type SyncHost } from './full-sync.ts';
 import { openSnapshot, type SnapshotView } from './snapshot-view.ts';
@@ -149,7 +150,7 @@ async function exchange(
  * ever; with the new uuid but no diff they are refused as too new until the backup is repeated.
  *
  * What lies behind a gap goes: its gids will be given again by the new history, and a diff of the old
- * one would then fit where it must not.
+ * one, or a cold snapshot, would then fit where it must not.
  */
 async function store(
   volume: ArchiveVolume,
@@ -171,6 +172,7 @@ async function store(
       log.warn({ diffs: unreachable.map(formatSpan) }, 'removing diffs behind a gap');
       await catalogue.remove(unreachable);
     }
+    await dropCold(volume, (gid) => gid > latest.b);
     await catalogue.add(handle, diff);
   } catch (error) {
     discardTemporary(volume.core.env.files, handle);

@@ -10,12 +10,16 @@
  * | exports/ | exports, which end with the process | removed |
  * | diffs that others have overtaken | merge, apply | removed (Archived volumes) |
  * | base <B-->E> | apply | kept: snapshots from E on are exact, the next apply goes on |
- * | SyncReady with an image | full backup, resync, reset-vol | kept: the next full backup overwrites it |
+ * | SyncReady with a base image | full backup, resync, reset-vol | kept: a resync goes on with it, a full backup overwrites it |
+ * | SyncReady with other images | reset-vol | removed |
+ * | no base image, but one on its way | apply (cold.ts) | finished |
+ * | GID.cold without image, or the reverse | restore, del-cold | removed |
  *
  * Source: semantics.md D.1, A.7.
  */
 import { corrupt } from '../core/index.ts';
 import { formatSpanOf, hasDiffSuffix, isApplying } from '../wdiff/index.ts';
+import { recoverPromotion, tidyCold } from './cold.ts';
 import { collectGarbage } from './snapshots.ts';
 import type { ArchiveState } from './states.ts';
 import type { ArchiveVolume } from './volume.ts';
@@ -38,6 +42,8 @@ export async function loadVolume(
   }
   await catalogue.settle();
   const state = catalogue.load();
+  // A cold snapshot that was about to become the base image: for a moment there is none.
+  if (state !== 'SyncReady') await recoverPromotion(probe);
   if (state !== 'SyncReady' && images.baseSize() === undefined) {
     throw corrupt(
       `${catalogue.directory}: the state is ${state}, but the base image is missing: put it back, or delete the directory and make the volume anew`,
@@ -64,6 +70,8 @@ function requireNoData({ catalogue, images }: ArchiveVolume, names: readonly str
 async function tidy(volume: ArchiveVolume): Promise<void> {
   await volume.images.cleanTemporary();
   volume.catalogue.cleanTemporary();
+  if (volume.state === 'SyncReady') await volume.dropSnapshotImages();
+  else await tidyCold(volume);
   if (volume.state === 'Archived') await collectGarbage(volume);
 }
 

@@ -2,14 +2,17 @@
  * Restoring a clean snapshot as a standalone image: a copy of the base (shared where the store can)
  * with the diffs up to the snapshot applied, in passes of at most `-maxopen` diffs.
  *
+ * Where there is a cold snapshot nearer than the base, the copy is of that (cold.ts).
+ *
  * The image is listed only when it is whole and on stable storage.
  *
  * Source: semantics.md D.6.
  */
-import { type FileHandle, type Gid, WalbError } from '../core/index.ts';
+import { type FileHandle, type Gid, type UnixSeconds, WalbError } from '../core/index.ts';
 import { type Accepted, TaskKind } from '../rpc/index.ts';
 import type { TaskHandle } from '../server/task-log.ts';
 import { applyAll, type Diff, type MetaState, metaState, planRestore } from '../wdiff/index.ts';
+import { dropCold, nearestCold } from './cold.ts';
 import type { ArchiveConfig } from './config.ts';
 import { Pacer } from './pacer.ts';
 import type { ArchiveVolume } from './volume.ts';
@@ -53,9 +56,11 @@ async function restore(
   volume.wanted.add(gid);
   let handle: FileHandle | undefined;
   try {
-    const from = volume.catalogue.base;
-    handle = await volume.images.beginRestore(gid, volume.forceSignal);
-    await writePasses(config, volume, handle, from, gid, task);
+    const cold = nearestCold(volume, gid);
+    const from = cold ?? volume.catalogue.base;
+    handle = await volume.images.beginRestore(gid, volume.forceSignal, cold?.base.b);
+    const { timestamp } = await writePasses(config, volume, handle, from, gid, task);
+    await keepCold(config, volume, gid, timestamp, handle);
     const { path } = await volume.images.commitRestore(gid, handle);
     volume.log.info({ gid, path }, 'snapshot restored');
   } catch (error) {
@@ -74,12 +79,12 @@ async function writePasses(
   from: MetaState,
   gid: Gid,
   task: TaskHandle,
-): Promise<void> {
+): Promise<MetaState> {
   const pacer = new Pacer(volume.core.clock, volume.forceSignal);
   let state = from;
   for (;;) {
     const [diffs] = plan(config, volume, state, gid).passes;
-    if (diffs === undefined) return;
+    if (diffs === undefined) return state;
     await writeDiffs(config, volume, image, diffs, { task, pacer });
     state = advance(state, diffs);
   }
@@ -88,7 +93,28 @@ async function writePasses(
 /** Of a copy of a half-applied base, which is no snapshot before it has passed where that led to. */
 function advance(state: MetaState, diffs: readonly Diff[]): MetaState {
   const reached = applyAll(state.base, diffs);
-  const { timestamp, applyingTo } = state;
+  const { applyingTo } = state;
+  const { timestamp } = diffs.at(-1) ?? state;
   const isWhole = applyingTo === undefined || applyingTo.b <= reached.b;
   return metaState(reached, timestamp, isWhole ? undefined : applyingTo);
+}
+
+/** By-product of a restore, where the store can share blocks (A.8). The base itself needs none. */
+async function keepCold(
+  config: ArchiveConfig,
+  volume: ArchiveVolume,
+  gid: Gid,
+  timestamp: UnixSeconds,
+  handle: FileHandle,
+): Promise<void> {
+  const { images, catalogue } = volume;
+  if (images.coldImages === undefined || gid <= catalogue.base.base.b) return;
+  await images.coldImages.keep(gid, handle);
+  await catalogue.setColdTime(gid, timestamp);
+  if (config.keepOneColdSnapshot === true) await dropCold(volume, (cold) => cold < newest(volume));
+  volume.touch('cold');
+}
+
+function newest({ images }: ArchiveVolume): Gid {
+  return images.cold().at(-1)?.gid ?? 0n;
 }

@@ -99,7 +99,7 @@ export async function* virtualFullScan(
 }
 
 function viewOptions(config: ArchiveConfig, reader: string) {
-  return { maxDiffs: config.maxOpenDiffsVirtual, reader };
+  return { maxDiffs: config.maxOpenDiffsVirtual, reader, useCold: true };
 }
 
 function scanOf(
@@ -113,7 +113,7 @@ function scanOf(
   if (chunkSize % LB_SIZE !== 0) {
     throw new WalbError('invalid-argument', `bulk size ${chunkSize} is no multiple of ${LB_SIZE}`);
   }
-  const whole = view.base.size();
+  const whole = view.size;
   const size = scanLb === 0 ? whole : lbToBytes(scanLb);
   if (size > whole) {
     throw new WalbError(

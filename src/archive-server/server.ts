@@ -349,7 +349,7 @@ export class ArchiveServer implements ControlLogic {
       volumeGroup: config.lvm?.group ?? config.baseDirectory,
       thinpool: config.lvm?.pool ?? '',
       autoResize: config.autoResize,
-      keepOneColdSnapshot: false,
+      keepOneColdSnapshot: config.keepOneColdSnapshot === true,
       imageStore: volumeGroup?.kind ?? 'file',
       imageStoreFreeBytes: volumeGroup?.freeBytes() ?? files.freeBytes(config.baseDirectory),
       discard: DISCARD_MESSAGES[config.discard],

@@ -8,12 +8,16 @@
  *
  * Source: semantics.md D.4.
  */
-import type { FileHandle, Gid } from '../core/index.ts';
+import type { Bytes, FileHandle, Gid } from '../core/index.ts';
 import { type DiffStream, mergeFiles, planScan } from '../wdiff/index.ts';
+import { nearestCold } from './cold.ts';
 import type { ArchiveVolume } from './volume.ts';
 
 export interface SnapshotView extends Disposable {
+  /** The base image, or a cold snapshot that is nearer; it may be smaller than `size`. */
   readonly base: FileHandle;
+  /** Of the volume. */
+  readonly size: Bytes;
   /** Oldest first. */
   readonly diffs: readonly FileHandle[];
   /** The diffs as one. */
@@ -25,6 +29,8 @@ export interface ViewOptions {
   /** Most diffs open at once; 0 = unlimited. */
   readonly maxDiffs: number;
   readonly allowDirty?: boolean;
+  /** May begin at a cold snapshot: for readers that go by `size`. */
+  readonly useCold?: boolean;
   /** Who reads, for an apply that has to wait; by default "a scan". */
   readonly reader?: string;
 }
@@ -32,8 +38,9 @@ export interface ViewOptions {
 /** Throws `not-found` for a snapshot that can not be made, `limit-exceeded` beyond `maxDiffs`. */
 export function openSnapshot(volume: ArchiveVolume, gid: Gid, options: ViewOptions): SnapshotView {
   const { catalogue } = volume;
+  const cold = options.useCold === true ? nearestCold(volume, gid) : undefined;
   const plan = volume.explained(gid, () =>
-    planScan(catalogue.diffs, catalogue.base, gid, {
+    planScan(catalogue.diffs, cold ?? catalogue.base, gid, {
       maxCount: options.maxDiffs,
       allowDirty: options.allowDirty ?? false,
     }),
@@ -44,11 +51,14 @@ export function openSnapshot(volume: ArchiveVolume, gid: Gid, options: ViewOptio
     return handle;
   };
   held.use(volume.readers.read(gid, options.reader ?? 'a scan'));
-  const base = keep(volume.images.openBase('read'));
+  const size = volume.requireSize();
+  const coldImage = cold && volume.images.coldImages?.open(cold.base.b);
+  const base = keep(coldImage ?? volume.images.openBase('read'));
   const diffs = plan.diffs.map((diff) => keep(catalogue.open(diff)));
   const owned = held.move();
   return {
     base,
+    size,
     diffs,
     timestamp: plan.result.timestamp,
     merged: () => mergeFiles(diffs),

@@ -105,6 +105,22 @@ export class ArchiveVolume extends ServerVolume<
     return this.catalogue.latest();
   }
 
+  /**
+   * Everything but the base image: base state, uuids, diffs, cold snapshots and restored images. Call
+   * it in SyncReady (see `Catalogue.forget`).
+   */
+  async forgetData(): Promise<void> {
+    await this.catalogue.forget();
+    await this.dropSnapshotImages();
+  }
+
+  /** Restored images and cold snapshots. */
+  async dropSnapshotImages(): Promise<void> {
+    const { images } = this;
+    for (const { gid } of images.cold()) await images.coldImages?.delete(gid);
+    for (const { gid } of images.restored()) await images.deleteRestored(gid);
+  }
+
   /** A backup or replication from `sender` has brought everything that was missing. */
   synced(sender: string): void {
     this.lastSync = this.now();

@@ -90,6 +90,7 @@ class Lives {
     await this.#check(latest);
     if (this.#random.chance(0.6)) latest = await this.#hash();
     await this.#check(latest);
+    await this.#restore(latest);
     const end = this.#random.pick(['reset-vol', 'clear-vol'] as const);
     await this.#until(() => this.#toEnd(end));
   }
@@ -180,6 +181,22 @@ class Lives {
     if (gids.at(-1) !== latest) throw new Error(`latest is ${latest}, found ${gids.join(' ')}`);
     const image = await this.#until(() => scanned(this.#channel, latest));
     if (Buffer.compare(image, this.#content) !== 0) throw new Error(`snapshot ${latest} differs`);
+  }
+
+  /** Restored images of an earlier life must not stand in for this one's. */
+  async #restore(gid: bigint): Promise<void> {
+    const { images } = await this.#until(() =>
+      this.#channel.unary(ArchiveRpc.getRestored, { volume: VOLUME }),
+    );
+    if (images.length > 0)
+      throw new Error(`snapshot ${images[0]?.gid} of another life is restored`);
+    await this.#until(async () => {
+      const found = await this.#channel.unary(ArchiveRpc.getRestored, { volume: VOLUME });
+      if (found.images.length > 0) return true;
+      const request = { volume: VOLUME, gid };
+      await finished(this.#channel, await this.#channel.unary(ArchiveRpc.restore, request));
+      return undefined;
+    });
   }
 
   /** Repeats a step until it gives something; the server may crash and come back meanwhile. */

@@ -6,7 +6,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { ArchiveConfig } from '../../src/archive-server/config.ts';
 import type { ExportServing } from '../../src/archive-server/exports.ts';
-import { FileImageStore } from '../../src/archive-server/file-image-store.ts';
+import { type ImageParts, imageParts } from '../../src/archive-server/image-parts.ts';
 import { ArchiveServer } from '../../src/archive-server/server.ts';
 import type { ArchiveVolume } from '../../src/archive-server/volume.ts';
 import {
@@ -66,6 +66,8 @@ export interface ArchiveOptions {
   readonly config?: Partial<ArchiveConfig>;
   readonly foreground?: number;
   readonly serveExport?: ExportServing;
+  /** Images as files, unless told otherwise. */
+  readonly parts?: (env: Env) => ImageParts;
 }
 
 export interface RunningArchive {
@@ -98,7 +100,7 @@ export async function startArchive(env: Env, options: ArchiveOptions): Promise<R
     memoryBytes: () => 0,
   };
   const server = new ArchiveServer(core, config, settings, {
-    images: (_volume, path) => new FileImageStore(env.files, path),
+    ...(options.parts?.(env) ?? imageParts(env, {})),
     serveExport: options.serveExport ?? noExports,
   });
   await server.load();
