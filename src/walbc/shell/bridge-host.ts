@@ -22,15 +22,18 @@ export interface RunningCall {
   readonly args: readonly unknown[];
 }
 
+export interface BridgedClass {
+  readonly cls: Callable;
+  /** Makes an instance from the operator's arguments. */
+  readonly create: (args: readonly unknown[]) => object;
+  /** Whether a field of an instance is shown to the operator; all are, unless given. */
+  readonly isShown?: (field: string) => boolean;
+}
+
 export interface BridgeOptions {
   readonly classes: ValueClasses;
   /** Asynchronous classes: instances stay here, the worker holds stand-ins. */
-  readonly remotes: Readonly<
-    Record<
-      string,
-      { readonly cls: Callable; readonly create: (args: readonly unknown[]) => object }
-    >
-  >;
+  readonly remotes: Readonly<Record<string, BridgedClass>>;
   readonly onStart?: (call: RunningCall) => void;
   readonly onEnd?: (call: RunningCall) => void;
   /** What goes on at the servers after the operator stopped waiting; '' when nothing is known to. */
@@ -91,7 +94,8 @@ export class BridgeHost {
     if (handle === undefined || !this.#things.has(handle.id)) {
       const isFunction = typeof value === 'function';
       const name = isFunction ? value.name : kind;
-      const fields = isFunction ? parametersOf(value) : fieldsOf(value);
+      const isShown = this.#options.remotes[kind]?.isShown ?? (() => true);
+      const fields = isFunction ? parametersOf(value) : fieldsOf(value).filter(isShown);
       handle = { $: 'handle', id: this.#nextHandle, kind, name, fields };
       this.#nextHandle += 1;
       this.#handles.set(value, handle);

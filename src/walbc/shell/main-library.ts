@@ -6,16 +6,13 @@ import { Controller } from '../controller/controller.ts';
 import { Device } from '../device.ts';
 import type { ControllerEnvironment } from '../environment.ts';
 import { exists_file, run_local_command } from '../run-command.ts';
-import type { Callable } from './bridge-host.ts';
+import type { BridgedClass, Callable } from './bridge-host.ts';
 import { classes } from './library-names.ts';
 import type { RemoteClass } from './remote-shape.ts';
 import { shapeOfClass } from './remote-shape.ts';
 import type { ValueClasses } from './wire.ts';
 
-export interface RemoteKind {
-  readonly cls: Callable;
-  /** Makes an instance from the operator's arguments. */
-  readonly create: (args: readonly unknown[]) => object;
+export interface RemoteKind extends BridgedClass {
   readonly shape: RemoteClass;
   /** Releases what the instance holds when the shell ends. */
   readonly close?: (instance: object) => void;
@@ -69,6 +66,7 @@ export function mainLibrary(environment: ControllerEnvironment): MainLibrary {
       Controller: {
         cls: Controller,
         shape: controllerShape(),
+        isShown: (field) => !NOT_FOR_OPERATORS.has(field),
         create: ([path, layout, isDebug, timeoutS]) =>
           new Controller(
             path as string,

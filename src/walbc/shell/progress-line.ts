@@ -8,6 +8,8 @@ import type { WaitReport } from '../environment.ts';
 /** Quick calls do not flicker. */
 const QUIET_MS = 500;
 const FRAME_MS = 120;
+/** A rate over less is noise. */
+const MIN_RATE_SECONDS = 0.5;
 const FRAMES = ['|', '/', '-', '\\'];
 const ERASE = '\r\x1b[K';
 
@@ -27,6 +29,8 @@ export class ProgressLine {
   #what = '';
   #report: WaitReport | undefined;
   #first: Sample | undefined;
+  /** The latest that brought news. */
+  #last: Sample | undefined;
   #began = 0;
   #timer: NodeJS.Timeout | undefined;
   #isDrawn = false;
@@ -54,6 +58,7 @@ export class ProgressLine {
     this.#timer = undefined;
     this.#report = undefined;
     this.#first = undefined;
+    this.#last = undefined;
     this.erase();
   }
 
@@ -63,10 +68,14 @@ export class ProgressLine {
     if (report === undefined) return;
     if (report.what !== this.#report?.what || report.server !== this.#report.server) {
       this.#first = undefined;
+      this.#last = undefined;
     }
     this.#report = report;
     const bytes = progressOf(report)?.done;
-    if (bytes !== undefined) this.#first ??= { at: this.#now(), bytes };
+    if (bytes === undefined) return;
+    const sample = { at: this.#now(), bytes };
+    this.#first ??= sample;
+    if (bytes !== this.#last?.bytes) this.#last = sample;
   }
 
   /** Makes room for other output; the next frame draws the line again below it. */
@@ -85,13 +94,12 @@ export class ProgressLine {
     this.#isDrawn = true;
   }
 
-  /** Bytes per second since the first report of this wait. */
+  /** Bytes per second between the first and the latest news of this wait. */
   #rate(): number | undefined {
-    const done = this.#report === undefined ? undefined : progressOf(this.#report)?.done;
-    if (done === undefined || this.#first === undefined) return undefined;
-    const seconds = (this.#now() - this.#first.at) / 1000;
-    const bytes = done - this.#first.bytes;
-    return seconds >= 0.5 && bytes > 0 ? bytes / seconds : undefined;
+    if (this.#first === undefined || this.#last === undefined) return undefined;
+    const seconds = (this.#last.at - this.#first.at) / 1000;
+    const bytes = this.#last.bytes - this.#first.bytes;
+    return seconds >= MIN_RATE_SECONDS && bytes > 0 ? bytes / seconds : undefined;
   }
 }
 

@@ -51,11 +51,11 @@ function setUp(setup: Setup): void {
   Object.assign(look, { columns: setup.columns, colors: setup.colors });
   for (const [name, cls] of Object.entries(library.classes)) {
     keyMethods(name, cls);
-    define(name, callable(name, cls));
+    define(name, callable(name, cls, parametersOf(cls)));
   }
   for (const [name, value] of Object.entries(library.names)) define(name, keyed(name, value));
   for (const shape of setup.remotes)
-    define(shape.name, callable(shape.name, standIns.define(shape)));
+    define(shape.name, callable(shape.name, standIns.define(shape), shape.params));
   for (const [name, value] of Object.entries(setup.globals)) define(name, decode(value, standIns));
   defineShellNames(setup.argv);
 }
@@ -88,8 +88,8 @@ function keyMethods(className: string, cls: ValueClass): void {
 }
 
 /** A class that works without `new`, as in Python, and with keyword arguments. */
-function callable(name: string, cls: ValueClass): unknown {
-  const signature = { className: '', name, params: parametersOf(cls) };
+function callable(name: string, cls: ValueClass, params: readonly string[]): unknown {
+  const signature = { className: '', name, params };
   const construct = (_: unknown, args: unknown[]): object =>
     Reflect.construct(cls as unknown as new () => object, [...toPositional(args, signature)]);
   const proxy = new Proxy(cls, {

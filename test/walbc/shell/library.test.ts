@@ -115,6 +115,8 @@ describe('the lines of the original documentation', () => {
     ['printL([1, 2])', '1\n2'],
     ['run_local_command(["/bin/echo", "hello"])', "'hello'"],
     ['run_local_command(args=["/bin/echo", "x"], quietErr=True)', "'x'"],
+    ["['environment', 'close', 'runTask'].some(n => dir(walbc).includes(n))", 'False'],
+    ['repr(Device).startsWith("<Device(name, ldev, ddev, wdevcPath, runCommand")', 'True'],
     ['get_server(name="p0", sL=[p0]).name', "'p0'"],
     ['exists_file("/dev/null")', 'False'],
   ])('%s', async (line, shown) => {

@@ -87,6 +87,20 @@ describe('when it is drawn', () => {
     expect(text()).toHaveLength(length);
   });
 
+  test('a rate holds while no news comes; it does not fade', () => {
+    const { line, text } = screen();
+    line.start('full_backup');
+    line.report(report(0, 1024 * MIB_LB));
+    vi.advanceTimersByTime(1000);
+    line.report(report(100 * MIB_LB, 1024 * MIB_LB));
+    vi.advanceTimersByTime(5000);
+    line.report(report(100 * MIB_LB, 1024 * MIB_LB));
+    vi.advanceTimersByTime(200);
+    line.stop();
+    const last = text().split('\r\x1b[K').at(-2);
+    expect(last).toContain('100 MiB/s');
+  });
+
   test('never wider than the terminal', () => {
     const { line, text } = screen(20);
     line.start('a_method_with_a_long_name_that_goes_on');
