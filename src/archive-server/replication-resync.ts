@@ -91,12 +91,12 @@ async function dropData(host: ReplicationHost, volume: ArchiveVolume): Promise<C
   requireUnused(volume);
   {
     using stop = volume.machine.begin('stop');
-    await volume.catalogue.setState('Stopped');
+    for (const { gid } of volume.images.restored()) await volume.images.deleteRestored(gid);
     stop.commit();
   }
   using reset = volume.machine.begin('reset-vol');
-  for (const { gid } of volume.images.restored()) await volume.images.deleteRestored(gid);
-  // The state first: a crash in between leaves diffs that nobody uses, not a volume without its diffs.
+  // Only now on disk, and before any data goes: a crash earlier leaves an archived volume that can be
+  // replicated to again, one later a volume whose left-over diffs nobody uses.
   await volume.catalogue.setState('SyncReady');
   reset.commit();
   return volume.machine.begin('resync');
