@@ -25,7 +25,7 @@ const EXTENT = 64 * 1024;
 const SIZE_LB = (2 * EXTENT) / LB_SIZE;
 const UUID = new Uint8Array(16).fill(2);
 /** More than taking a cold snapshot as the base needs. */
-const MOST_COMMANDS = 16;
+const MOST_COMMANDS = 6;
 const volume = VOLUME;
 const lvm = { group: 'vg', pool: 'tp' };
 
@@ -144,8 +144,9 @@ describe('apply', () => {
   it.each(crashes)('that a crash stops at LVM command %i goes on at the next start', async (at) => {
     await restore(3n);
     let commands = 0;
-    model.before = () => {
-      commands += 1;
+    model.before = ({ program }) => {
+      // Lists are read whenever somebody looks.
+      if (program !== 'vgs') commands += 1;
       if (commands >= at) throw new Error('crash');
     };
     await apply(3n).catch(() => undefined);
