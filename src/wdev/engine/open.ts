@@ -122,13 +122,23 @@ async function openParts(env: Env, options: OpenDeviceOptions, opened: FileHandl
     throw new WalbError('unsupported', `${options.log}: lsids beyond 2^53 are not handled`);
   }
   requireRing(log.file.size(), log.geometry.pbs, options.log);
-  const image = new DataImage(keep(files.open(options.data, 'update'), opened), hooks);
+  const image = new DataImage(keep(openImage(files, options.data), opened), hooks);
   image.requireSize(log.superSector.deviceLb);
   const superStore = new SuperStore(log);
   const { endLsid } = await redo({ log, image, hooks, clock, logger });
   // Written even when unchanged: what the cache shows may never have reached the disk (redo.ts).
   await superStore.update({ writtenLsid: endLsid });
   return { log, image, superStore };
+}
+
+/** The log is there: where the image is not, the data of the volume are lost (W5). */
+function openImage(files: Env['files'], path: string): FileHandle {
+  if (files.info(path) !== undefined) return files.open(path, 'update');
+  throw new WalbError(
+    'not-found',
+    `${path} is missing, but its log is there: the data image was lost; restore the volume from an archive`,
+    { details: { file: path } },
+  );
 }
 
 /**

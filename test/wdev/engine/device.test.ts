@@ -58,7 +58,10 @@ describe('opening and formatting', () => {
     env.files.put('data', new Uint8Array(100));
     await expect(openDevice(env, FILES)).rejects.toThrow(/restore the volume from an archive/);
     env.files.remove('data');
-    await expect(openDevice(env, FILES)).rejects.toMatchObject({ code: 'not-found' });
+    await expect(openDevice(env, FILES)).rejects.toMatchObject({
+      code: 'not-found',
+      message: expect.stringMatching(/image was lost; restore the volume from an archive/),
+    });
     env.files.put('data', new Uint8Array(SIZE * LB_SIZE));
     await (await openDevice(env, FILES)).close();
   });
