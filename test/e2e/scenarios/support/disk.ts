@@ -90,6 +90,16 @@ export class Disk {
     return this.#options.devices.paths(this.name).data;
   }
 
+  get logFile(): string {
+    return this.#options.devices.paths(this.name).log;
+  }
+
+  /** Where NBD clients find it. */
+  get nbdUri(): string {
+    if (this.#process === undefined) throw new Error(`disk ${this.name} does not run`);
+    return this.#process.ready[0];
+  }
+
   /** A connection of its own; closed by whoever asked for it. */
   connect(): Promise<NbdClient> {
     const { devices, env } = this.#options;

@@ -1,0 +1,96 @@
+/**
+ * What the recovery runbooks share: reading the command line, saying each step before it is done, and
+ * `--dry-run`, which looks but changes nothing.
+ *
+ * JavaScript with its types in steps.d.ts: a runbook of an installed package lies below node_modules,
+ * where Node strips no types from what is imported.
+ */
+
+/** Seconds a snapshot may take to reach the archives when all is well again. */
+const PROOF_SEC = 600;
+
+export class Steps {
+  #usage;
+  #options;
+  #troubles = 0;
+
+  constructor(usage, { min, max }, options = []) {
+    this.#usage = usage;
+    this.#options = argv.filter((word) => word.startsWith('-'));
+    this.words = argv.filter((word) => !word.startsWith('-'));
+    this.isDryRun = this.has('--dry-run');
+    if (this.has('--help')) {
+      print(usage);
+      exit(0);
+    }
+    const unknown = this.#options.find((word) => ![...options, '--dry-run'].includes(word));
+    if (unknown !== undefined) this.#misused(`unknown option ${unknown}`);
+    const count = this.words.length;
+    if (count < min || count > max) this.#misused(`wrong number of arguments: ${count}`);
+  }
+
+  has(option) {
+    return this.#options.includes(option);
+  }
+
+  server(name, kind) {
+    const list = { storage: sLayout.storageL, proxy: sLayout.proxyL, archive: sLayout.archiveL };
+    return get_server(name, list[kind]);
+  }
+
+  act(name, ...args) {
+    this.#announce(`walbc.${name}(${args.map(literal).join(', ')})`);
+    return this.isDryRun ? undefined : walbc[name](...args);
+  }
+
+  run(program, ...args) {
+    this.#announce([program, ...args].join(' '));
+    if (!this.isDryRun) run_local_command([program, ...args]);
+  }
+
+  say(text) {
+    print(text);
+  }
+
+  trouble(text) {
+    this.#troubles += 1;
+    print(`TROUBLE: ${text}`);
+  }
+
+  followers(vol) {
+    return sLayout.archiveL.filter((ax) =>
+      sLayout.proxyL.some((px) => walbc.get_archive_info_list(px, vol).includes(ax.name)),
+    );
+  }
+
+  prove(sx, vol) {
+    const gid = this.act('snapshot', sx, vol, this.followers(vol), PROOF_SEC);
+    if (gid !== undefined) print(`${vol}: gid ${gid} can be restored`);
+  }
+
+  end() {
+    if (this.#troubles > 0) {
+      print(`${this.#troubles} troubles are left, see above`);
+      exit(1);
+    }
+    print(this.isDryRun ? 'dry run: nothing was changed' : 'done');
+  }
+
+  #announce(text) {
+    print(`${this.isDryRun ? 'would do' : 'do'}: ${text}`);
+  }
+
+  #misused(problem) {
+    print(`${problem}\n${this.#usage}`);
+    exit(2);
+  }
+}
+
+/** As it is written at the prompt. */
+function literal(value) {
+  if (Array.isArray(value)) return `[${value.map(literal).join(', ')}]`;
+  if (typeof value === 'string') return `'${value}'`;
+  if (typeof value === 'boolean') return value ? 'True' : 'False';
+  if (value === null || value === undefined) return 'None';
+  return typeof value === 'object' ? value.name : String(value);
+}
