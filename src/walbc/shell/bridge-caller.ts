@@ -34,17 +34,20 @@ export class BridgeCaller {
   call(request: Request, side: WireSide, options: CallOptions = {}): unknown {
     const id = this.#nextId;
     this.#nextId += 1;
-    this.#post({ type: 'call', id, request });
-    const reply = this.#wait(id, options.limitMs);
+    const reply = this.#exchange(id, request, options.limitMs);
     if ('goesOn' in reply) throw new WalbError('internal', 'a call was answered by another');
     if (!reply.ok) throw localStack(decodeError(reply.error));
     return decode(reply.value, side);
   }
 
-  #wait(id: number, limitMs: number | undefined): Reply {
+  #exchange(id: number, request: Request, limitMs: number | undefined): Reply {
     let reply: Reply | undefined;
     try {
-      reply = interruptible(() => this.#await(id, limitMs));
+      // From the moment the call is on its way, Ctrl-C is an exception and not the end of the code.
+      reply = interruptible(() => {
+        this.#post({ type: 'call', id, request });
+        return this.#await(id, limitMs);
+      });
     } catch (thrown) {
       if (thrown instanceof KeyboardInterrupt) throw this.#abandoned(id);
       throw thrown;

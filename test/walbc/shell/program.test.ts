@@ -96,13 +96,15 @@ describe('walbc without a terminal', () => {
   });
 
   test('SIGINT ends a wait with exit code 130, and finally blocks are run', async () => {
-    const child = start(['-c', 'try { print("on"); sleep(100) } finally { print("tidy") }']);
-    child.stdout?.once('data', () => child.kill('SIGINT'));
+    // The program that is waited for says when: the wait has begun before it was started.
+    const wait = "run_local_command(['/bin/sh', '-c', 'echo on >&2; exec sleep 1'])";
+    const child = start(['-c', `try { ${wait} } finally { print("tidy") }`]);
+    child.stderr?.once('data', () => child.kill('SIGINT'));
     const { code, stdout, stderr } = await finish(child);
     expect({ code, stdout, stderr }).toEqual({
       code: 130,
-      stdout: 'on\ntidy\n',
-      stderr: 'KeyboardInterrupt\n',
+      stdout: 'tidy\n',
+      stderr: 'on\nKeyboardInterrupt\n',
     });
   });
 
