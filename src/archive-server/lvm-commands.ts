@@ -4,13 +4,12 @@
  *
  * Sizes are bytes and must be multiples of 512 (LVM takes nothing finer).
  *
- * Source: lvcreate(8), lvremove(8), lvrename(8), lvresize(8), lvchange(8), lvs(8), vgs(8), blkdiscard(8).
+ * Source: lvcreate(8), lvremove(8), lvrename(8), lvresize(8), lvchange(8), vgs(8), blkdiscard(8).
  */
 import { type Bytes, type ErrorCode, WalbError } from '../core/index.ts';
-import { LV_FIELDS, VG_FIELDS } from './lvm-report.ts';
+import { GROUP_FIELDS, REPORT_FIELDS } from './lvm-report.ts';
 
 export type LvmProgram =
-  | 'lvs'
   | 'vgs'
   | 'lvcreate'
   | 'lvremove'
@@ -37,12 +36,14 @@ export interface LvmCommands {
 
 const REPORT = ['--reportformat', 'json', '--units', 'b', '--nosuffix', '-o'] as const;
 
+/** The group and its logical volumes at once: a command takes a tenth of a second. */
 export function listVolumes(group: string): LvmCommand {
-  return { program: 'lvs', args: [...REPORT, LV_FIELDS.join(','), group] };
+  return { program: 'vgs', args: [...REPORT, REPORT_FIELDS.join(','), group] };
 }
 
+/** For a group without logical volumes, of which `listVolumes` says nothing. */
 export function describeGroup(group: string): LvmCommand {
-  return { program: 'vgs', args: [...REPORT, VG_FIELDS.join(','), group] };
+  return { program: 'vgs', args: [...REPORT, GROUP_FIELDS.join(','), group] };
 }
 
 export function createThin(group: string, pool: string, name: string, size: Bytes): LvmCommand {

@@ -1,12 +1,13 @@
 /**
- * What `lvs` and `vgs` report, as JSON with sizes in bytes. Nothing of it is believed unchecked.
+ * What `vgs` reports, as JSON with sizes in bytes. Nothing of it is believed unchecked.
  *
  * Source: lvmreport(7); lvs(8), "lv_attr bits".
  */
 import { type Bytes, WalbError } from '../core/index.ts';
 import { type ImageName, parseImageName } from './lvm-names.ts';
 
-export const LV_FIELDS = [
+const VG_FIELDS = ['vg_name', 'vg_extent_size', 'vg_free'] as const;
+const LV_FIELDS = [
   'lv_name',
   'lv_size',
   'lv_attr',
@@ -18,7 +19,10 @@ export const LV_FIELDS = [
   'zero',
 ] as const;
 
-export const VG_FIELDS = ['vg_name', 'vg_extent_size', 'vg_free'] as const;
+/** One row per logical volume, and none at all for a group without any. */
+export const REPORT_FIELDS = [...VG_FIELDS, ...LV_FIELDS] as const;
+/** One row per group. */
+export const GROUP_FIELDS = VG_FIELDS;
 
 export interface LogicalVolume {
   readonly name: string;
@@ -49,14 +53,14 @@ export interface VolumeGroupReport {
 }
 
 /** Throws `corrupt`. */
-export function parseLvs(text: string): LogicalVolume[] {
-  return rows(text, 'lvs', 'lv', LV_FIELDS).map((row) => {
+export function parseVolumes(text: string): LogicalVolume[] {
+  return rows(text, LV_FIELDS).map((row) => {
     const attributes = row.lv_attr;
-    if (attributes.length < 9) throw unexpected('lvs', `lv_attr is '${attributes}'`);
+    if (attributes.length < 9) throw unexpected(`lv_attr is '${attributes}'`);
     return {
       name: row.lv_name,
       image: parseImageName(row.lv_name),
-      size: bytesOf('lvs', 'lv_size', row.lv_size),
+      size: bytesOf('lv_size', row.lv_size),
       isActive: row.lv_active !== '',
       isReadOnly: /[rR]/.test(attributes[1] as string),
       isThinPool: attributes[0] === 't',
@@ -70,40 +74,35 @@ export function parseLvs(text: string): LogicalVolume[] {
   });
 }
 
-/** Undefined when no group is reported. Throws `corrupt`. */
-export function parseVgs(text: string): VolumeGroupReport | undefined {
-  const [row] = rows(text, 'vgs', 'vg', VG_FIELDS);
+/** From the first row; undefined when there is none. Throws `corrupt`. */
+export function parseGroup(text: string): VolumeGroupReport | undefined {
+  const [row] = rows(text, VG_FIELDS);
   if (row === undefined) return undefined;
-  const extentSize = bytesOf('vgs', 'vg_extent_size', row.vg_extent_size);
-  if (extentSize === 0) throw unexpected('vgs', 'vg_extent_size is 0');
-  return { name: row.vg_name, extentSize, free: bytesOf('vgs', 'vg_free', row.vg_free) };
+  const extentSize = bytesOf('vg_extent_size', row.vg_extent_size);
+  if (extentSize === 0) throw unexpected('vg_extent_size is 0');
+  return { name: row.vg_name, extentSize, free: bytesOf('vg_free', row.vg_free) };
 }
 
-function rows<F extends string>(
-  text: string,
-  program: string,
-  kind: string,
-  fields: readonly F[],
-): Record<F, string>[] {
-  const report: unknown = property(parseJson(program, text), 'report');
-  const list = Array.isArray(report) ? property(report[0], kind) : undefined;
-  if (!Array.isArray(list)) throw unexpected(program, `no list '${kind}' in its report`);
+function rows<F extends string>(text: string, fields: readonly F[]): Record<F, string>[] {
+  const report: unknown = property(parseJson(text), 'report');
+  const list = Array.isArray(report) ? property(report[0], 'vg') : undefined;
+  if (!Array.isArray(list)) throw unexpected("no list 'vg' in its report");
   return list.map((row: unknown) => {
     const checked = {} as Record<F, string>;
     for (const field of fields) {
       const value = property(row, field);
-      if (typeof value !== 'string') throw unexpected(program, `no text field '${field}'`);
+      if (typeof value !== 'string') throw unexpected(`no text field '${field}'`);
       checked[field] = value;
     }
     return checked;
   });
 }
 
-function parseJson(program: string, text: string): unknown {
+function parseJson(text: string): unknown {
   try {
     return JSON.parse(text);
   } catch (cause) {
-    throw unexpected(program, 'it is no JSON', cause);
+    throw unexpected('it is no JSON', cause);
   }
 }
 
@@ -113,22 +112,22 @@ function property(value: unknown, name: string): unknown {
     : undefined;
 }
 
-function bytesOf(program: string, field: string, text: string): Bytes {
+function bytesOf(field: string, text: string): Bytes {
   const value = /^[0-9]+$/.test(text) ? Number(text) : Number.NaN;
   if (Number.isSafeInteger(value)) return value;
-  throw unexpected(program, `${field} is '${text}'`);
+  throw unexpected(`${field} is '${text}'`);
 }
 
 function percentOf(text: string): number {
   const value = /^[0-9]+(\.[0-9]+)?$/.test(text) ? Number(text) : Number.NaN;
   if (value >= 0 && value <= 100) return value;
-  throw unexpected('lvs', `data_percent is '${text}'`);
+  throw unexpected(`data_percent is '${text}'`);
 }
 
-function unexpected(program: string, why: string, cause?: unknown): WalbError {
+function unexpected(why: string, cause?: unknown): WalbError {
   return new WalbError(
     'corrupt',
-    `${program} answered what can not be understood: ${why}; lvm2 2.03 or later is needed`,
-    { details: { program }, cause },
+    `vgs answered what can not be understood: ${why}; lvm2 2.03 or later is needed`,
+    { cause },
   );
 }

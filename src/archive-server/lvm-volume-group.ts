@@ -1,7 +1,8 @@
 /**
  * One volume group, with or without a thin pool in it, shared by the images of all volumes of an
  * archive. Its list of logical volumes is kept in memory, because questions about images are answered
- * at once and `lvs` takes a tenth of a second; every change reads it again before and after.
+ * at once and `vgs` takes a tenth of a second; every change reads it again afterwards, and before when
+ * it is not fresh.
  *
  * Changes run one after another: LVM locks the group anyway, and a decision must hold until it is done.
  *
@@ -25,8 +26,15 @@ import {
   removeVolume,
 } from './lvm-commands.ts';
 import { type ImageName, imageName } from './lvm-names.ts';
-import { type LogicalVolume, parseLvs, parseVgs, type VolumeGroupReport } from './lvm-report.ts';
+import {
+  type LogicalVolume,
+  parseGroup,
+  parseVolumes,
+  type VolumeGroupReport,
+} from './lvm-report.ts';
 
+/** Commands that follow each other closely see what the one before left. */
+const FRESH_MS: Millis = 1000;
 /** What an operator changed behind the server's back is noticed by the first question after this. */
 const MAX_LIST_AGE_MS: Millis = 10_000;
 
@@ -48,7 +56,9 @@ export class LvmVolumeGroup {
   readonly #lock = new Mutex('volume group');
   #volumes: ReadonlyMap<string, LogicalVolume> = new Map();
   #report: VolumeGroupReport | undefined;
-  #listedAt: Millis = 0;
+  /** When the list was true; never, while it is in doubt. */
+  #listedAt: Millis = Number.NEGATIVE_INFINITY;
+  #triedAt: Millis = Number.NEGATIVE_INFINITY;
   #refreshing = false;
 
   constructor(
@@ -94,7 +104,7 @@ export class LvmVolumeGroup {
     await this.#list();
     if (this.isThin) this.#checkPool();
     for (const { name, image, pool } of this.#volumes.values()) {
-      if (image === undefined || image.role === 'cold' || pool === this.pool) continue;
+      if (image === undefined || pool === this.pool) continue;
       throw this.#misplaced(name, pool);
     }
     const inactive = [...this.#volumes.values()].filter(
@@ -129,7 +139,7 @@ export class LvmVolumeGroup {
   /** Runs `body` alone, on a fresh list; what it did is in the list when this resolves or rejects. */
   async change<T>(body: () => Promise<T>): Promise<T> {
     using _lock = await this.#lock.lock();
-    await this.#list();
+    if (this.#clock.monotonic() - this.#listedAt > FRESH_MS) await this.#list();
     let result: T;
     try {
       result = await body();
@@ -177,11 +187,14 @@ export class LvmVolumeGroup {
   }
 
   async #list(): Promise<void> {
-    const report = parseVgs(await this.run(describeGroup(this.group)));
+    this.#triedAt = this.#clock.monotonic();
+    this.#listedAt = Number.NEGATIVE_INFINITY;
+    const listed = await this.run(listVolumes(this.group));
+    const volumes = parseVolumes(listed);
+    const report = parseGroup(listed) ?? parseGroup(await this.run(describeGroup(this.group)));
     if (report === undefined) {
       throw new WalbError('not-found', `there is no volume group ${this.group}; see \`vgs\``);
     }
-    const volumes = parseLvs(await this.run(listVolumes(this.group)));
     this.#report = report;
     this.#volumes = new Map(volumes.map((volume) => [volume.name, volume]));
     this.#listedAt = this.#clock.monotonic();
@@ -189,7 +202,8 @@ export class LvmVolumeGroup {
 
   /** Questions are answered from the old list; the next one sees the new. */
   #refreshIfOld(): void {
-    const isOld = this.#clock.monotonic() - this.#listedAt > MAX_LIST_AGE_MS;
+    // Counted from the last try: a group that is gone stays gone.
+    const isOld = this.#clock.monotonic() - this.#triedAt > MAX_LIST_AGE_MS;
     if (!isOld || this.#refreshing || this.#lock.isLocked) return;
     this.#refreshing = true;
     this.#lock
@@ -201,8 +215,6 @@ export class LvmVolumeGroup {
   }
 
   #noteListFailure(error: unknown): void {
-    // Not again at once: a group that is gone stays gone.
-    this.#listedAt = this.#clock.monotonic();
     this.#log.warn({ err: error, group: this.group }, 'cannot list the volume group');
   }
 

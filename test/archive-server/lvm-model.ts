@@ -68,9 +68,7 @@ export class LvmModel implements LvmCommands {
     const { options, words } = parse(args);
     switch (program) {
       case 'vgs':
-        return this.#reportGroup(words[0] as string, options);
-      case 'lvs':
-        return this.#reportVolumes(words[0] as string, options);
+        return this.#report(words[0] as string, options);
       case 'lvcreate':
         return this.#create(options, words[0] as string);
       case 'lvremove':
@@ -86,19 +84,17 @@ export class LvmModel implements LvmCommands {
     }
   }
 
-  #reportGroup(group: string, options: Options): string {
+  #report(group: string, options: Options): string {
     if (group !== this.group) throw new Failure(`Volume group "${group}" not found`);
-    const values: Record<string, string> = {
+    const about: Record<string, string> = {
       vg_name: group,
       vg_extent_size: `${this.extentSize}`,
       vg_free: `${this.#freeExtents() * this.extentSize}`,
     };
-    return report('vg', options, [values]);
-  }
-
-  #reportVolumes(group: string, options: Options): string {
-    if (group !== this.group) throw new Failure(`Volume group "${group}" not found`);
+    const fields = (options.get('-o') as string).split(',');
+    if (!fields.includes('lv_name')) return report(fields, [about]);
     const rows = [...this.volumes].map(([name, volume]) => ({
+      ...about,
       lv_name: name,
       lv_size: `${volume.size}`,
       lv_attr: attributes(volume),
@@ -109,7 +105,7 @@ export class LvmModel implements LvmCommands {
       data_percent: volume.isPool || volume.pool !== '' ? '12.50' : '',
       zero: volume.isPool ? (volume.zeroes ? 'zero' : '') : 'unknown',
     }));
-    return report('lv', options, rows);
+    return report(fields, rows);
   }
 
   #create(options: Options, target: string): string {
@@ -322,8 +318,7 @@ function attributes(volume: ModelVolume): string {
   return `${kind}${volume.isReadOnly ? 'r' : 'w'}i-${state}${isOpen}t---`;
 }
 
-function report(kind: string, options: Options, rows: Record<string, string>[]): string {
-  const fields = (options.get('-o') as string).split(',');
+function report(fields: readonly string[], rows: Record<string, string>[]): string {
   const list = rows.map((row) =>
     Object.fromEntries(
       fields.map((field) => {
@@ -332,7 +327,7 @@ function report(kind: string, options: Options, rows: Record<string, string>[]):
       }),
     ),
   );
-  return JSON.stringify({ report: [{ [kind]: list }] });
+  return JSON.stringify({ report: [{ vg: list }] });
 }
 
 function zero(device: string, options: Options): string {

@@ -1,0 +1,173 @@
+/**
+ * The conformance suite of image stores on LVM itself: run as root in the guest of tools/test-rig.ts,
+ * which prepares the thin pool `walbthin/tp` and the plain group `walbplain`.
+ */
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import fs from 'node:fs';
+import { execa } from 'execa';
+import { describe, expect, it } from 'vitest';
+import { LvmImageStore } from '../../src/archive-server/lvm-image-store.ts';
+import { systemLvm } from '../../src/archive-server/lvm-runner.ts';
+import { LvmVolumeGroup } from '../../src/archive-server/lvm-volume-group.ts';
+import { hasCode } from '../../src/core/index.ts';
+import { RealClock } from '../../src/core/real-clock.ts';
+import { RealFiles } from '../../src/core/real-files.ts';
+import { imageStoreSuite } from '../archive-server/image-store-suite.ts';
+
+const EXTENT = 4 * 1024 * 1024;
+const THIN = { group: 'walbthin', pool: 'tp' };
+const PLAIN = { group: 'walbplain', pool: '' };
+const NEVER = new AbortController().signal;
+
+const files = new RealFiles();
+const log = { trace() {}, debug() {}, info() {}, warn() {}, error() {}, child: () => log };
+let volumes = 0;
+
+type Place = typeof THIN;
+
+async function load(place: Place): Promise<LvmVolumeGroup> {
+  const parts = { clock: new RealClock(), log: log as never };
+  const group = new LvmVolumeGroup({ ...place, devices: '/dev' }, systemLvm, parts);
+  await group.load();
+  return group;
+}
+
+async function open(place: Place, volume: string): Promise<LvmImageStore> {
+  return new LvmImageStore(await load(place), files, volume);
+}
+
+async function underTest(place: Place) {
+  const volume = `v${++volumes}`;
+  const group = await load(place);
+  return {
+    store: new LvmImageStore(group, files, volume),
+    neighbour: new LvmImageStore(group, files, `${volume}-neighbour`),
+    restart: () => open(place, volume),
+    use: mounted,
+    dispose: () => removeAll(place),
+  };
+}
+
+/** With one command: LVM in an emulated machine is slow. */
+async function removeAll({ group }: Place): Promise<void> {
+  const { stdout } = await execa('lvs', ['--noheadings', '-o', 'lv_name', group]);
+  const images = stdout.split(/\s+/).filter((name) => /^w[brc]_/.test(name));
+  if (images.length === 0) return;
+  // Snapshots first: otherwise they go with their base, and are not found any more.
+  const order = images.sort((a, b) => Number(a.startsWith('wb_')) - Number(b.startsWith('wb_')));
+  await execa('lvremove', ['--force', ...order.map((name) => `${group}/${name}`)]);
+}
+
+/** Makes a file system on the device and mounts it. */
+async function mounted(device: string): Promise<() => Promise<void>> {
+  const directory = fs.mkdtempSync('/tmp/mounted-');
+  await execa('mkfs.ext4', ['-q', '-F', device]);
+  await execa('mount', [device, directory]);
+  return async () => {
+    await execa('umount', [directory]);
+  };
+}
+
+imageStoreSuite(
+  'LVM thin pool',
+  {
+    kind: 'lvm-thin',
+    sizeStep: EXTENT,
+    newBaseIsZero: true,
+    keepsCold: true,
+    growsWithRestored: true,
+  },
+  () => underTest(THIN),
+);
+
+imageStoreSuite(
+  'LVM plain volume group',
+  {
+    kind: 'lvm',
+    sizeStep: EXTENT,
+    newBaseIsZero: false,
+    keepsCold: false,
+    growsWithRestored: false,
+  },
+  () => underTest(PLAIN),
+);
+
+describe('LVM itself', () => {
+  const size = 2 * EXTENT;
+
+  async function withStore(place: Place, body: (store: LvmImageStore) => Promise<void>) {
+    const store = await open(place, `v${++volumes}`);
+    try {
+      await body(store);
+    } finally {
+      await store.destroy();
+    }
+  }
+
+  it('answers what is missing at start (D.1)', async () => {
+    await expect(open({ group: 'nothere', pool: '' }, 'v')).rejects.toSatisfy((error) =>
+      hasCode(error, 'not-found'),
+    );
+    await expect(open({ group: THIN.group, pool: 'nothere' }, 'v')).rejects.toThrow(/thin-pool/);
+  });
+
+  it('does not remove what a process has open', async () => {
+    await withStore(THIN, async (store) => {
+      await store.createBase(size);
+      const { path } = await store.commitRestore(1n, await store.beginRestore(1n, NEVER));
+      const holder = spawn('sh', ['-c', 'exec <"$0"; echo open; exec sleep 600', path]);
+      await once(holder.stdout, 'data');
+      await expect(store.deleteRestored(1n)).rejects.toThrow(/has the device open/);
+      holder.kill();
+      await once(holder, 'exit');
+      await store.deleteRestored(1n);
+    });
+  });
+
+  it('takes what is not there from the pool only when it is written', async () => {
+    await withStore(THIN, async (store) => {
+      await store.createBase(size);
+      expect(store.baseAllocated()).toBe(0);
+      const base = store.openBase('update');
+      base.write(new Uint8Array(EXTENT).fill(1), 0);
+      await base.sync();
+      base.close();
+      await store.growBase(2 * size);
+      expect(store.baseAllocated()).toBe(EXTENT);
+    });
+  });
+
+  it('fails with no-space when the group is full, and leaves nothing', async () => {
+    await withStore(PLAIN, async (store) => {
+      const huge = 1024 * 1024 * EXTENT;
+      await expect(store.createBase(huge)).rejects.toSatisfy((error) => hasCode(error, 'no-space'));
+      expect(store.baseSize()).toBeUndefined();
+    });
+  });
+
+  it('activates what the host left inactive', async () => {
+    await withStore(THIN, async (store) => {
+      await store.createBase(size);
+      const path = store.openBase('read').path;
+      await execa('vgchange', ['--activate', 'n', THIN.group]);
+      expect(fs.existsSync(path)).toBe(false);
+      await open(THIN, 'any');
+      store.openBase('read').close();
+    });
+  });
+
+  it('keeps images through a power cut of LVM’s own metadata: names after a rename are synced', async () => {
+    await withStore(THIN, async (store) => {
+      await store.createBase(size);
+      await store.commitRestore(1n, await store.beginRestore(1n, NEVER));
+      // The metadata as the disk has it, past every cache.
+      const { stdout } = await execa(
+        'dd',
+        ['if=/dev/disk/by-id/virtio-d0', 'bs=1M', 'count=1', 'iflag=direct'],
+        { encoding: 'latin1' },
+      );
+      expect(stdout).toMatch(/wr_v[0-9]+_1 \{/);
+    });
+  });
+});
