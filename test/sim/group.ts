@@ -240,8 +240,10 @@ class GroupRun {
     const deadline = env.clock.monotonic() + DRAIN_MS;
     let last: bigint | undefined;
     let mended = 0;
-    for (;;) {
+    for (let round = 1; ; round++) {
       await env.clock.sleep(1000);
+      // Sends that were given up while the archive was not there.
+      if (round % 10 === 0) await operator.kick();
       const isUp = await operator.bringUp();
       if (!isUp) last = undefined;
       else last ??= await this.#takeSnapshot(operator);
