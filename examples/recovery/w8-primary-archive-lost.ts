@@ -1,13 +1,17 @@
 /**
  * W8, case 3: the primary archive is lost and no other one follows. The first archive of the layout is
  * a new, empty one, which the storage servers were started with: it gets a full backup of each volume.
+ *
+ * Other archives may hold the only old snapshots that are left. With --resync they are brought to the
+ * new history, which deletes those.
  */
 import { Steps } from './steps.js';
 
-const steps = new Steps('usage: walbc run w8-primary-archive-lost.ts [--dry-run] [VOLUME...]', {
-  min: 0,
-  max: 10_000,
-});
+const steps = new Steps(
+  'usage: walbc run w8-primary-archive-lost.ts [--dry-run] [--resync] [VOLUME...]',
+  { min: 0, max: 10_000 },
+  ['--resync'],
+);
 const primary = sLayout.get_primary_archive();
 
 for (const sx of sLayout.storageL) {
@@ -22,10 +26,13 @@ for (const sx of sLayout.storageL) {
     }
     steps.act('stop', sx, vol);
     steps.act('full_backup', sx, vol);
-    // What other archives hold is of another history now: a resync sends what differs.
     for (const ax of sLayout.archiveL.slice(1)) {
       if (walbc.get_state(ax, vol) === 'Clear') continue;
-      steps.act('replicate_once', primary, vol, ax, 86_400, true);
+      if (steps.has('--resync')) {
+        steps.act('replicate_once', primary, vol, ax, 86_400, true);
+      } else {
+        steps.say(`${ax.name} keeps its snapshots of ${vol}; --resync replaces them`);
+      }
     }
     steps.prove(sx, vol);
   }

@@ -119,22 +119,33 @@ test('W8, case 2: the archive that follows becomes the primary one', async () =>
   expect(await walbc.get_uuid(a1, VOLUME)).toBe(uuid);
 });
 
-test('W8, case 3: a new primary archive gets full backups, and others a resync', async () => {
+test('W8, case 3: a new primary archive gets full backups, others keep what they have', async () => {
   await using cluster = await Cluster.start({ archives: 2 });
   const { walbc, a0, a1 } = cluster;
   await cluster.backUp();
   await walbc.replicate(a0, VOLUME, a1, false, SOON);
+  const old = await walbc.get_latest_clean_snapshot(a1, VOLUME);
+  const oldHash = await cluster.restoredHash(a1, old);
   await cluster.kill('a0');
   cluster.loseData('a0');
   await cluster.start('a0');
   await cluster.disk().write();
-  const lines = await dryThenReal(cluster, 'w8-primary-archive-lost');
-  expect(callsOf(lines)).toEqual([
+  const calls = [
     `walbc.stop(s0, '${VOLUME}')`,
     `walbc.full_backup(s0, '${VOLUME}')`,
-    `walbc.replicate_once(a0, '${VOLUME}', a1, 86400, True)`,
     `walbc.snapshot(s0, '${VOLUME}', [a0], 600)`,
-  ]);
+  ];
+  const lines = await dryThenReal(cluster, 'w8-primary-archive-lost');
+  expect(callsOf(lines)).toEqual(calls);
+  await expectBackedUp(cluster);
+  expect(await cluster.restoredHash(a1, old)).toBe(oldHash);
+  // Lost again; this time nobody wants the old snapshots.
+  await cluster.kill('a0');
+  cluster.loseData('a0');
+  await cluster.start('a0');
+  const resynced = await runBook(cluster, 'w8-primary-archive-lost', '--resync');
+  const resync = `walbc.replicate_once(a0, '${VOLUME}', a1, 86400, True)`;
+  expect(callsOf(resynced.lines)).toEqual(calls.toSpliced(2, 0, resync));
   expect(await walbc.get_archive_uuid(a1, VOLUME)).toBe(await walbc.get_archive_uuid(a0, VOLUME));
   await expectBackedUp(cluster);
 });
