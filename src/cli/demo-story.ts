@@ -108,13 +108,18 @@ export class DemoStory {
     );
     this.#report.step({ what: `serve gid ${gid} at once over NBD`, ms, note: served.uri });
     const [host = '', port = ''] = served.address.split(':');
-    await using client = await connectNbd(
-      { kind: 'tcp', host, port: Number(port) },
-      { exportName: served.name, clock: new RealClock() },
-    );
-    const read = await timed(() => hashExport(client));
-    const step = { what: 'read all of it from there', bytes: this.#size, ms: read.ms };
-    this.#report.compare(step, hash, read.value);
+    {
+      await using client = await connectNbd(
+        { kind: 'tcp', host, port: Number(port) },
+        { exportName: served.name, clock: new RealClock() },
+      );
+      const read = await timed(() => hashExport(client));
+      const step = { what: 'read all of it from there', bytes: this.#size, ms: read.ms };
+      this.#report.compare(step, hash, read.value);
+    }
+    // Until then no diff it reads may be applied, which somebody may want to try at the prompt. By
+    // force, since the server may not have seen our goodbye yet.
+    await this.#walbc.close_export(a0!, served.exportId, true);
   }
 
   async #summary(writer: Writer): Promise<void> {
