@@ -127,6 +127,7 @@ export function controlBindings(
       const signal = AbortSignal.any([context.signal, core.stopping]);
       return watchVolumes(
         {
+          clock: core.clock,
           hub: core.hub,
           identity: core.identity,
           volumes: () => logic.volumes(),

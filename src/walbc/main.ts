@@ -9,7 +9,13 @@ import { hostname } from 'node:os';
 import { RealClock } from '../core/real-clock.ts';
 import type { Terminal } from './cli/program.ts';
 
-const SHELL_WORDS: ReadonlySet<string | undefined> = new Set([undefined, 'shell', 'run', '-c']);
+const SHELL_WORDS: ReadonlySet<string | undefined> = new Set([
+  undefined,
+  'shell',
+  'run',
+  '-c',
+  '--layout',
+]);
 
 async function main(words: readonly string[]): Promise<number> {
   if (SHELL_WORDS.has(words[0])) {
