@@ -4,11 +4,19 @@ import { explore } from '../sim/explore.ts';
 import { archiveScenario } from './archive-scenario.ts';
 import { lifecycleScenario } from './lifecycle-scenario.ts';
 
-const SEEDS = 60;
+const SEEDS = 40;
+/** Retries make these longer. */
+const BAD_DISK_SEEDS = 20;
 
 it(
   'restores exactly what the volume held, whatever happens in between',
   () => explore(archiveScenario(), SEEDS),
+  120_000,
+);
+
+it(
+  'does so on a disk that fails, too',
+  () => explore(archiveScenario({ badDisk: true }), BAD_DISK_SEEDS),
   120_000,
 );
 

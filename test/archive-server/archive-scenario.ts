@@ -17,6 +17,7 @@ import { KIB, LB_SIZE } from '../../src/core/units.ts';
 import { ArchiveRpc, ControlRpc } from '../../src/rpc/index.ts';
 import type { DiffIo } from '../../src/wdiff/index.ts';
 import type { Scenario } from '../sim/explore.ts';
+import type { SimHost } from '../sim/sim-host.ts';
 import type { SimProcess } from '../sim/sim-process.ts';
 import type { SimRandom } from '../sim/sim-random.ts';
 import type { SimWorld } from '../sim/world.ts';
@@ -57,17 +58,35 @@ class Model {
   }
 }
 
-export function archiveScenario(): Scenario {
+export function archiveScenario(options: { readonly badDisk?: boolean } = {}): Scenario {
+  const { badDisk = false } = options;
   return {
-    name: 'archive',
-    about: 'apply, merge and restore of one archive against a block array, with crashes',
-    run: (world) => drive(world),
+    name: badDisk ? 'archive-bad-disk' : 'archive',
+    about: `apply, merge and restore of one archive against a block array, with crashes${badDisk ? ' on a failing disk' : ''}`,
+    run: (world) => drive(world, badDisk),
   };
 }
 
-async function drive(world: SimWorld): Promise<void> {
+/** Full now and then, and sometimes it fails outright; each kind of call at some time. */
+function spoil(disk: SimHost['disk']): void {
+  disk.faults.add({ operation: 'write', code: 'ENOSPC', probability: 0.01 });
+  disk.faults.add({ operation: 'sync', code: 'EIO', probability: 0.02 });
+  disk.faults.add({ operation: 'sync-directory', code: 'EIO', probability: 0.02 });
+  disk.faults.add({ operation: 'rename', code: 'EIO', probability: 0.02 });
+  disk.faults.add({ operation: 'open', code: 'EMFILE', probability: 0.005 });
+}
+
+async function drive(world: SimWorld, badDisk: boolean): Promise<void> {
   const [near, far] = [world.host('near'), world.host('far')];
-  let server = world.spawn('a0', far, serve);
+  let unexpected: unknown;
+  /** A disk that fails may end a server that is starting; nothing else may. */
+  const watched = (process: SimProcess): SimProcess => {
+    void process.exit.then((exit) => {
+      if (exit.kind === 'failed' && !isDiskError(exit.error)) unexpected = exit.error;
+    });
+    return process;
+  };
+  let server = watched(world.spawn('a0', far, serve, { mayFail: true }));
   const crash = (process: SimProcess): void => {
     if (world.random.chance(0.5)) world.kill(process);
     else world.powerCut(far);
@@ -78,21 +97,31 @@ async function drive(world: SimWorld): Promise<void> {
       process.crashAt(world.random.between(1, CALLS_TO_CRASH), () => crash(process));
   };
   const revive = (): void => {
-    if (!server.alive) server = world.restart(server);
+    if (unexpected !== undefined) throw unexpected;
+    if (!server.alive) server = watched(world.restart(server, { mayFail: true }));
   };
   const read = async (path: string): Promise<Uint8Array> => {
     let bytes: Uint8Array | undefined;
-    await world.spawn('reader', far, async ({ files }) => void (bytes = readWhole(files, path)))
-      .exit;
+    const main = async ({ files }: Env) => void (bytes = readWhole(files, path));
+    await world.spawn('reader', far, main, { mayFail: true }).exit;
     if (bytes !== undefined) return bytes;
-    throw new WalbError('unavailable', 'the host lost power');
+    throw new WalbError('unavailable', 'the host lost power, or its disk failed');
+  };
+  const restart = (): void => {
+    world.kill(server);
+    revive();
+  };
+  const worsen = (): void => {
+    if (badDisk) spoil(far.disk);
   };
   const operator = async (env: Env): Promise<void> => {
     const channel = env.network.connect(ADDRESS, { clientId: 'operator' });
     await new Operator(env, channel, world.random.fork('operator'), {
       disturb,
       revive,
+      restart,
       read,
+      worsen,
     }).run();
   };
   const exit = await world.spawn('operator', near, operator).exit;
@@ -112,6 +141,10 @@ interface Machine {
   /** The server will crash soon. */
   disturb(): void;
   revive(): void;
+  /** Kills and starts it, as an operator does whose volume could not be loaded. */
+  restart(): void;
+  /** From now on the disk fails, where the scenario wants that. */
+  worsen(): void;
   /** A file on its disk. */
   read(path: string): Promise<Uint8Array>;
 }
@@ -132,6 +165,7 @@ class Operator {
 
   async run(): Promise<void> {
     await this.#begin();
+    this.#machine.worsen();
     for (let step = 0; step < STEPS; step += 1) {
       if (this.#random.chance(0.3)) this.#machine.disturb();
       await this.#step();
@@ -186,6 +220,8 @@ class Operator {
       const reply = await this.#insist(() => sendDiff(this.#channel, sent));
       // The acknowledgement of an earlier attempt was lost.
       if (reply.answer === 'accept' || reply.answer === 'too-old-diff') return;
+      if (/is not served/.test(reply.text)) this.#machine.restart();
+      if (reply.answer === 'other') continue;
       if (reply.answer !== 'wdiff-recv') throw new Error(`refused: ${reply.answer} ${reply.text}`);
       await this.#env.clock.sleep(10);
     }
@@ -282,8 +318,23 @@ class Operator {
     }
     for (const gid of gids) {
       if (!this.#random.chance(0.5)) continue;
-      this.#compare(gid, await this.#insist(() => scanned(this.#channel, gid)));
-      if (this.#random.chance(0.3)) await this.#insist(() => this.#restore(gid));
+      await this.#whileOffered(gid, async () => {
+        this.#compare(gid, await this.#insist(() => scanned(this.#channel, gid)));
+        if (this.#random.chance(0.3)) await this.#insist(() => this.#restore(gid));
+      });
+    }
+  }
+
+  /**
+   * An apply that failed as it began may show only after a restart: then the snapshots before it are
+   * not offered any more, and not before.
+   */
+  async #whileOffered(gid: bigint, work: () => Promise<void>): Promise<void> {
+    try {
+      await work();
+    } catch (error) {
+      const gids = await this.#insist(() => restorable(this.#channel));
+      if (!hasCode(error, 'not-found') || gids.includes(gid)) throw error;
     }
   }
 
@@ -318,7 +369,8 @@ class Operator {
     try {
       await work();
     } catch (error) {
-      if (isGone(error)) this.#machine.revive();
+      if (isUnloaded(error)) this.#machine.restart();
+      else if (isGone(error)) this.#machine.revive();
       else if (!hasCode(error, 'not-found', 'invalid-argument', 'wrong-state', 'busy')) throw error;
     }
   }
@@ -331,15 +383,25 @@ class Operator {
       } catch (error) {
         if (hasCode(error, 'already-exists')) return undefined as T;
         if (!isGone(error) && !hasCode(error, 'busy')) throw error;
-        this.#machine.revive();
+        if (isUnloaded(error)) this.#machine.restart();
+        else this.#machine.revive();
         await this.#env.clock.sleep(this.#random.between(1, 30));
       }
     }
   }
 }
 
+/** Worth another try: the server is away, or its disk failed. */
 function isGone(error: unknown): boolean {
-  return hasCode(error, 'unavailable', 'timeout', 'cancelled');
+  return hasCode(error, 'unavailable', 'timeout', 'cancelled') || isDiskError(error);
+}
+
+function isDiskError(error: unknown): boolean {
+  return hasCode(error, 'io', 'no-space', 'limit-exceeded');
+}
+
+function isUnloaded(error: unknown): boolean {
+  return error instanceof WalbError && /is not served/.test(error.message);
 }
 
 function readWhole(files: Files, path: string): Uint8Array {

@@ -1,4 +1,6 @@
 /** Every scenario that `npm run sim` can run. Canaries are flawed on purpose and must fail. */
+import { archiveScenario } from '../archive-server/archive-scenario.ts';
+import { lifecycleScenario } from '../archive-server/lifecycle-scenario.ts';
 import { deviceScenario } from '../wdev/support/device-scenario.ts';
 import { appendLogScenario } from './examples/append-log-scenario.ts';
 import { relayScenario } from './examples/relay-scenario.ts';
@@ -23,6 +25,9 @@ export const SCENARIOS: readonly RegisteredScenario[] = [
   canary(relayScenario('no-deduplication')),
   canary(relayScenario('answers-early')),
   sound(deviceScenario),
+  sound(archiveScenario()),
+  sound(archiveScenario({ badDisk: true })),
+  sound(lifecycleScenario()),
   sound(groupScenario()),
   ...GROUP_FLAWS.map((flaw) => canary(groupScenario(flaw))),
 ];
