@@ -102,7 +102,7 @@ export type Round =
       readonly history: History;
     };
 
-export type Relationship = 'same' | 'unknown' | 'diverged';
+type Relationship = 'same' | 'unknown' | 'diverged';
 
 /**
  * One round. Throws `conflict` when the histories have diverged or no valid diff can be made,
@@ -122,7 +122,7 @@ export function decideRound(own: OwnData, server: ServerPoint, limits: RoundLimi
 }
 
 /** Whether `next`, the first diff the client would send, was made for the server's image. */
-export function relationship(own: OwnData, server: ServerPoint, next: Diff): Relationship {
+function relationship(own: OwnData, server: ServerPoint, next: Diff): Relationship {
   const of = own.historyOf(next);
   const { history } = server;
   // A log diff has every write of its history up to its end, wherever in it the server is. A compared
@@ -156,7 +156,7 @@ function pointsOf(own: OwnData): Point[] {
 }
 
 /** History of the client's latest snapshot. */
-export function historyOfLatest(own: OwnData): History {
+function historyOfLatest(own: OwnData): History {
   return pointsOf(own).at(-1)?.history ?? own.history;
 }
 

@@ -16,13 +16,13 @@ import { isApplying } from '../wdiff/index.ts';
 import { BaseWriter } from './full-sync.ts';
 import { historyOfUuid } from './replication-data.ts';
 import { type FullCopy, ResumePoint } from './replication-resume.ts';
-import { requireBulk } from './replication-rounds.ts';
 import {
   type Change,
+  requireBulk,
   requireUuid,
   type ServerSession,
   showProgress,
-} from './replication-server.ts';
+} from './replication-session.ts';
 import type { ArchiveVolume } from './volume.ts';
 
 /**

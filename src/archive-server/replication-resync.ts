@@ -2,10 +2,10 @@
  * Resync, the destination's side: the data of another history are replaced in place, writing only the
  * bulks that differ.
  *
- * Archived -> Stop -> Stopped -> ResetVol -> SyncReady -> Resync -> Archived. Diffs and restored images
- * belong to the data that go; from SyncReady on the image alone is left, and it is nothing that could
- * be restored until the resync has ended. Interrupted, the state stays SyncReady: repeated with
- * doResync it is a resync again, without it a full replication.
+ * Archived -> Stop -> Stopped -> ResetVol -> SyncReady -> Resync -> Archived, of which the disk sees
+ * Archived, SyncReady, Archived. Diffs and restored images belong to the data that go; from SyncReady on
+ * the image alone is left, and nothing can be restored until the resync has ended. Interrupted, the
+ * state stays SyncReady: repeated with doResync it is a resync again, without it a full replication.
  *
  * Source: semantics.md D.9 (resync).
  */
@@ -33,14 +33,14 @@ import { Pacer } from './pacer.ts';
 import { seedOf, sendHashes } from './replication-compare.ts';
 import { requireFit } from './replication-fit.ts';
 import { ResumePoint } from './replication-resume.ts';
-import { requireBulk } from './replication-rounds.ts';
 import {
   type Change,
   type ReplicationHost,
+  requireBulk,
   requireUuid,
   type ServerSession,
   showProgress,
-} from './replication-server.ts';
+} from './replication-session.ts';
 import { packsOf } from './replication-stream.ts';
 import type { ArchiveVolume } from './volume.ts';
 

@@ -26,18 +26,15 @@ import { Pacer } from './pacer.ts';
 import { seedOf, sendHashes } from './replication-compare.ts';
 import { historyOfUuid, ownData } from './replication-data.ts';
 import { requireFit } from './replication-fit.ts';
-import { requireUuid, type ServerSession, showProgress } from './replication-server.ts';
+import {
+  requireBulk,
+  requireUuid,
+  type ServerSession,
+  showProgress,
+} from './replication-session.ts';
 import { packsOf } from './replication-stream.ts';
 import { openSnapshot } from './snapshot-view.ts';
 import type { ArchiveVolume } from './volume.ts';
-
-/** Bulks of 512 B to 4 MiB (cli.md 1.3). */
-const MAX_BULK_LB: Lb = (4 * 1024 * 1024) / LB_SIZE;
-
-export function requireBulk(bulkLb: Lb): Lb {
-  if (bulkLb >= 1 && bulkLb <= MAX_BULK_LB) return bulkLb;
-  throw new WalbError('invalid-argument', `a bulk of ${bulkLb} blocks: 1 to ${MAX_BULK_LB} may be`);
-}
 
 /** The client sends what differs between this latest snapshot and a later one of its own. */
 export async function receiveHashRound(

@@ -13,9 +13,7 @@ import {
   type CallContext,
   checkVolumeId,
   equalBytes,
-  type Lb,
   type Millis,
-  UUID_BYTES,
   WalbError,
 } from '../core/index.ts';
 import {
@@ -28,41 +26,23 @@ import {
 } from '../rpc/index.ts';
 import { cancelWhen } from '../server/cancel-when.ts';
 import { expectMessage, unexpectedMessage } from '../server/expect-message.ts';
-import type { ServerCore } from '../server/server-core.ts';
-import type { ProgressHandle } from '../server/task-log.ts';
 import { untilWithin } from '../server/wait.ts';
-import type { ArchiveConfig } from './config.ts';
 import { latestPoint, uuidOfHistory } from './replication-data.ts';
 import { chooseKind, type KindOfReplication } from './replication-decision.ts';
 import { receiveFull } from './replication-full.ts';
 import { receiveResync } from './replication-resync.ts';
 import { receiveDiffRound, receiveHashRound } from './replication-rounds.ts';
+import {
+  type Change,
+  type ReplicationHost,
+  requireUuid,
+  type ServerSession,
+} from './replication-session.ts';
 import { withStallLimit } from './replication-stream.ts';
-import type { ArchiveCommand } from './states.ts';
 import type { ArchiveVolume } from './volume.ts';
 
 /** Proxies feed an archive that is to be synchronized meanwhile; most diffs are received in less. */
 const DIFF_WAIT_MS: Millis = 5_000;
-
-export interface ReplicationHost {
-  readonly core: ServerCore;
-  readonly config: ArchiveConfig;
-  readonly exports: { closeAll(volume: string): Promise<void> };
-  /** Throws `wrong-state` for a volume that is Clear. */
-  require(volume: string, command: ArchiveCommand): ArchiveVolume;
-}
-
-export interface ServerSession {
-  readonly host: ReplicationHost;
-  readonly volume: ArchiveVolume;
-  readonly stream: BidiStream<ReplicationDown, ReplicationUp>;
-  readonly hello: ReplicationHello;
-  readonly peer: string;
-  readonly progress: ProgressHandle;
-}
-
-/** A transition under way. */
-export type Change = ReturnType<ArchiveVolume['machine']['begin']>;
 
 /** Serves one call of Archive.ServeReplication. */
 export async function serveReplication(
@@ -102,11 +82,6 @@ function checkHello(hello: ReplicationHello): ReplicationHello {
   }
   requireUuid(hello.archiveUuid);
   return hello;
-}
-
-export function requireUuid(uuid: Uint8Array): Uint8Array {
-  if (uuid.length === UUID_BYTES) return uuid;
-  throw new WalbError('invalid-argument', `a uuid has ${UUID_BYTES} bytes, not ${uuid.length}`);
 }
 
 function kindFor(volume: ArchiveVolume, hello: ReplicationHello): KindOfReplication {
@@ -184,10 +159,4 @@ async function serveRounds(session: ServerSession): Promise<void> {
     else throw unexpectedMessage(message.$case, 'hash, diff or finish');
     await stream.send({ message: { $case: 'ack', value: {} } });
   }
-}
-
-/** Shows how many blocks of the image are done. */
-export function showProgress({ volume, progress }: ServerSession, done: Lb): void {
-  progress.set(done);
-  volume.progressLb = done;
 }

@@ -9,7 +9,7 @@ import { FILE_HEADER_SIZE } from '../wdiff/index.ts';
  * A peer that answers pings but does nothing else is given up after this. Long enough for the sync of
  * any image, short enough that an operator who looks in the morning finds the error.
  */
-export const STALL_TIMEOUT_MS: Millis = 15 * 60_000;
+const STALL_TIMEOUT_MS: Millis = 15 * 60_000;
 
 /** The same stream; an operation that takes longer than `limit` ends the call. */
 export function withStallLimit<Out, In>(
