@@ -140,7 +140,7 @@ describe('commands of LVM', () => {
     ['Logical Volume "x" already exists in volume group "vg"', 'already-exists', /exists/],
     ['Failed to find logical volume "vg/x"', 'not-found', /lvs/],
     ['Volume group "vg" not found\n  Cannot process volume group vg', 'not-found', /process/],
-    ['/dev/mapper/control: open failed: Permission denied', 'permission-denied', /root/],
+    ['/dev/mapper/control: open failed: Permission denied', 'permission-denied', /needs root/],
     ['Name "vp-wb_--" too long.', 'invalid-argument', /too long/],
     ['Something else entirely', 'io', /Something else entirely$/],
     ['WARNING: only a warning', 'io', /only a warning/],

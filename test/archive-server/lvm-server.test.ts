@@ -1,0 +1,125 @@
+/** An archive whose images are (modelled) logical volumes, as operators see it: D.1, D.3.1, D.6. */
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { imageParts } from '../../src/archive-server/image-parts.ts';
+import { hasCode, KIB, LB_SIZE } from '../../src/core/index.ts';
+import { ArchiveRpc, ControlRpc, StopMode } from '../../src/rpc/index.ts';
+import { LvmModel } from './lvm-model.ts';
+import {
+  cleanDiff,
+  dataIo,
+  finished,
+  fullBackup,
+  sendDiff,
+  type TestArchive,
+  testArchive,
+  VOLUME,
+} from './support.ts';
+
+const EXTENT = 64 * KIB;
+const SIZE = 4 * EXTENT;
+const UUID = new Uint8Array(16).fill(2);
+const volume = VOLUME;
+
+let devices: string;
+let model: LvmModel;
+let host: TestArchive | undefined;
+
+beforeEach(() => {
+  devices = mkdtempSync(join(tmpdir(), 'walb-lvm-server-'));
+  model = new LvmModel(devices, { extentSize: EXTENT });
+  model.createPool('tp');
+});
+
+afterEach(async () => {
+  await host?.[Symbol.asyncDispose]();
+  host = undefined;
+  rmSync(devices, { recursive: true });
+});
+
+async function start(pool: string, group = 'vg'): Promise<TestArchive> {
+  const lvm = { group, pool };
+  host = await testArchive({
+    config: { lvm },
+    parts: (env) => imageParts(env, { lvm }, model, devices),
+  });
+  await host.channel.unary(ControlRpc.initVolume, { volume, devicePath: '' });
+  return host;
+}
+
+describe.each(['', 'tp'])('archive in a volume group, pool %j', (pool) => {
+  it('restores what was backed up, zeros included', async () => {
+    const { channel } = await start(pool);
+    const image = Buffer.alloc(SIZE);
+    image.fill(1, EXTENT, 2 * EXTENT);
+    await fullBackup(channel, { image, uuid: UUID });
+    const data = Buffer.alloc(LB_SIZE, 7);
+    await sendDiff(channel, {
+      uuid: UUID,
+      diff: cleanDiff(0n, 1n, { timestamp: 1_700_000_000 }),
+      ios: [dataIo(9, data)],
+      sizeLb: SIZE / LB_SIZE,
+    });
+    image.set(data, 9 * LB_SIZE);
+    await finished(channel, await channel.unary(ArchiveRpc.restore, { volume, gid: 1n }));
+    const { images } = await channel.unary(ArchiveRpc.getRestored, { volume });
+    expect(images.map(({ path }) => path)).toEqual([model.device(`wr_${volume}_1`)]);
+    expect(
+      readFileSync(model.device(`wr_${volume}_1`))
+        .subarray(0, SIZE)
+        .equals(image),
+    ).toBe(true);
+  });
+
+  it('says where images are', async () => {
+    const { channel, archive } = await start(pool);
+    expect((await channel.unary(ArchiveRpc.getVolumeGroup, {})).name).toBe('vg');
+    expect((await channel.unary(ArchiveRpc.getThinpool, {})).name).toBe(pool);
+    const status = await archive.server.status('');
+    expect(status).toMatchObject({
+      $case: 'archive',
+      value: {
+        volumeGroup: 'vg',
+        thinpool: pool,
+        imageStore: pool === '' ? 'lvm' : 'lvm-thin',
+      },
+    });
+  });
+
+  it('removes all of a cleared volume, and nothing while a restored image is mounted', async () => {
+    const { channel } = await start(pool);
+    await fullBackup(channel, { image: Buffer.alloc(SIZE, 1), uuid: UUID });
+    const diff = cleanDiff(0n, 1n, { timestamp: 1_700_000_000 });
+    await sendDiff(channel, { uuid: UUID, diff, ios: [], sizeLb: SIZE / LB_SIZE });
+    await finished(channel, await channel.unary(ArchiveRpc.restore, { volume, gid: 1n }));
+    const restored = model.volumes.get(`wr_${volume}_1`);
+    if (restored === undefined) throw new Error('nothing was restored');
+    restored.use = 'mounted';
+    await expect(channel.unary(ArchiveRpc.delRestored, { volume, gid: 1n })).rejects.toSatisfy(
+      (error) => hasCode(error, 'busy'),
+    );
+    restored.use = '';
+    await channel.unary(ControlRpc.stop, { volume, mode: StopMode.GRACEFUL });
+    await expect.poll(() => host?.archive.server.state(volume)).toBe('Stopped');
+    await channel.unary(ControlRpc.clearVolume, { volume });
+    expect([...model.volumes.keys()]).toEqual(['tp']);
+  });
+
+  it('refuses the backup of a volume that is no multiple of the extent size', async () => {
+    const { channel, archive } = await start(pool);
+    await expect(
+      fullBackup(channel, { image: Buffer.alloc(SIZE + LB_SIZE, 1), uuid: UUID }),
+    ).rejects.toThrow(/extent size 65536/);
+    expect(archive.server.state(volume)).toBe('SyncReady');
+    expect([...model.volumes.keys()]).toEqual(['tp']);
+  });
+});
+
+describe('archive without its volume group', () => {
+  it('does not start (D.1)', async () => {
+    await expect(start('tp', 'other')).rejects.toThrow(/"other" not found/);
+    await expect(start('other')).rejects.toThrow(/no vg\/other/);
+  });
+});
