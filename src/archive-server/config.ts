@@ -1,6 +1,6 @@
 /** Settings of an archive server: original options (cli.md 2) and their bounds. */
 
-import { type Bytes, WalbError } from '../core/index.ts';
+import { type Bytes, type Millis, WalbError } from '../core/index.ts';
 import type { OptionSpec } from '../core/original-options.ts';
 import type { OptionValues } from '../server/common-options.ts';
 import { type CompressOption, type DiscardMode, parseCompressOption } from '../wdiff/index.ts';
@@ -26,6 +26,8 @@ export interface ArchiveConfig {
   readonly maxOpenDiffsVirtual: number;
   /** `-apply-sleep-pct`. */
   readonly applySleepPercent: number;
+  /** `-lock-time-th`: longer waits for the catalogue are logged. */
+  readonly lockTimeThreshold?: Millis;
   /** `-sync-cmpr`. */
   readonly syncCompression: CompressOption;
 }
@@ -72,6 +74,12 @@ export const ARCHIVE_OPTIONS: readonly OptionSpec[] = [
     help: 'part of the time apply sleeps, 0-99',
     default: '0',
   },
+  {
+    name: 'lock-time-th',
+    type: 'string',
+    help: 'log waits for a lock longer than so many seconds',
+    default: '10.0',
+  },
   { name: 'sync-cmpr', type: 'string', help: 'compression of scans', default: 'snappy:0:1' },
 ];
 
@@ -102,6 +110,7 @@ export function archiveConfig(options: OptionValues): ArchiveConfig {
     maxOpenDiffs: options.number('maxopen'),
     maxOpenDiffsVirtual: options.number('maxopen-virt'),
     applySleepPercent,
+    lockTimeThreshold: secondsOf(options.text('lock-time-th') as string) * 1000,
     syncCompression: parseCompressOption(options.text('sync-cmpr') as string),
   };
 }
@@ -116,4 +125,10 @@ function lvmConfig(options: OptionValues): LvmConfig | undefined {
   }
   if (pool === undefined) return undefined;
   throw new WalbError('invalid-argument', `-tp ${pool} needs -vg with its volume group`);
+}
+
+function secondsOf(text: string): number {
+  const seconds = Number(text);
+  if (/^[0-9]+(\.[0-9]+)?$/.test(text) && Number.isFinite(seconds)) return seconds;
+  throw new WalbError('invalid-argument', `-lock-time-th '${text}' is no number of seconds`);
 }

@@ -15,8 +15,11 @@ export async function setSnapshots(
   isExplicit: boolean,
 ): Promise<SnapshotFailure[]> {
   if (gids.length === 0) throw new WalbError('invalid-argument', 'at least one gid is needed');
-  volume.admit(isExplicit ? 'enable-snapshot' : 'disable-snapshot');
+  const command = isExplicit ? 'enable-snapshot' : 'disable-snapshot';
+  volume.admit(command);
   using _lock = await volume.lock.lock();
+  // Once more: a merge that began while this waited has chosen its diffs by the flags as they were.
+  volume.admit(command);
   const plan = planSnapshotFlags(volume.catalogue.diffs, gids, isExplicit);
   for (const { from, to } of plan.changes) await volume.catalogue.rename(from, to);
   volume.touch('restorable', 'diff');

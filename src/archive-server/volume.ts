@@ -10,7 +10,7 @@ import {
   hasCode,
   INVALID_GID,
   type Lb,
-  Mutex,
+  type Millis,
   throwIfAborted,
   type UnixSeconds,
   WalbError,
@@ -31,6 +31,10 @@ import {
   type ArchiveTrigger,
   archiveModel,
 } from './states.ts';
+import { TimedLock } from './timed-lock.ts';
+
+/** Where the settings do not say anything else. */
+const LOCK_TIME_MS: Millis = 10_000;
 
 export type ImageStoreFactory = (volume: string, directory: string) => ImageStore;
 
@@ -43,7 +47,7 @@ export class ArchiveVolume extends ServerVolume<
   readonly catalogue: Catalogue;
   readonly images: ImageStore;
   /** Held while the catalogue and its files are changed together. */
-  readonly lock = new Mutex('catalogue');
+  readonly lock: TimedLock;
   readonly readers = new BaseReaders();
   readonly replicas = new Replicas();
   /** Snapshots that a running restore leads to: a merge leaves them where they are. */
@@ -68,6 +72,7 @@ export class ArchiveVolume extends ServerVolume<
     const directory = `${config.baseDirectory}/${id}`;
     this.catalogue = new Catalogue(core.env, directory);
     this.images = images(id, directory);
+    this.lock = new TimedLock(core.clock, this.log, config.lockTimeThreshold ?? LOCK_TIME_MS);
   }
 
   get core(): ServerCore {
