@@ -4,24 +4,14 @@
  * Source: semantics.md C, E.2; cli.md kinds P.
  */
 import { makeDirectoryDurably } from '../core/durable.ts';
-import {
-  type Binding,
-  checkVolumeId,
-  isVolumeId,
-  type Lb,
-  MIB,
-  type Millis,
-  WalbError,
-} from '../core/index.ts';
+import { type Binding, checkVolumeId, isVolumeId, type Lb, WalbError } from '../core/index.ts';
 import {
   type Accepted,
   type ArchiveInfoRequest,
   diffToMessage,
-  HostType,
   handle,
   type KickRequest,
   type LatestSnap,
-  type ProxyArchiveStatus,
   ProxyRpc,
   type SetArchiveInfoRequest,
   type StartRequest,
@@ -33,36 +23,28 @@ import {
 } from '../rpc/index.ts';
 import type { ControlLogic } from '../server/control.ts';
 import type { ServerCore } from '../server/server-core.ts';
-import { type CommonSettings, clearView, commonStatus } from '../server/status.ts';
-import { TaskQueue } from '../server/task-queue.ts';
+import { type CommonSettings, clearView } from '../server/status.ts';
 import { archiveInfoFromMessage, archiveInfoToMessage, checkArchiveName } from './archive-info.ts';
 import type { ProxyConfig } from './config.ts';
 import { receiveWlog } from './receive.ts';
-import { sendNext } from './send.ts';
+import { Sends } from './sends.ts';
 import { PROXY_SENDING_STATES, type ProxyCommand } from './states.ts';
+import { clearStatus, latestSnapsOf, serverStatusOf } from './status.ts';
 import { stopProxyVolume } from './stop.ts';
 import { ProxyVolume } from './volume.ts';
-
-/** While a volume starts, its sends wait this long (C.4.1). */
-const STARTING_RETRY_MS: Millis = 1000;
 
 export class ProxyServer implements ControlLogic {
   readonly core: ServerCore;
   readonly config: ProxyConfig;
   readonly #settings: CommonSettings;
   readonly #volumes = new Map<string, ProxyVolume>();
-  readonly #sends: TaskQueue;
+  readonly #sends: Sends;
 
   constructor(core: ServerCore, config: ProxyConfig, settings: CommonSettings) {
     this.core = core;
     this.config = config;
     this.#settings = settings;
-    this.#sends = new TaskQueue({
-      clock: core.clock,
-      log: core.log,
-      workers: config.maxBackgroundTasks,
-      run: (key) => this.#runSend(key),
-    });
+    this.#sends = new Sends(core, config, (id) => this.#volumes.get(id));
   }
 
   /** Loads every volume of the base directory and starts it, unless told not to. */
@@ -143,19 +125,15 @@ export class ProxyServer implements ControlLogic {
   }
 
   diffsArrived(volume: ProxyVolume): void {
-    for (const archive of volume.spool.archives()) {
-      const delay = (volume.spool.archive(archive)?.delay ?? 0) * 1000;
-      this.#sends.push(sendKey(volume.id, archive), delay);
-    }
+    this.#sends.queue(volume);
   }
 
   pushSends(volume: ProxyVolume): void {
-    volume.forgetFailures();
-    for (const archive of volume.spool.archives()) this.#sends.force(sendKey(volume.id, archive));
+    this.#sends.runNow(volume);
   }
 
   dropSends(volume: ProxyVolume): void {
-    this.#sends.remove((key) => volumeOfKey(key) === volume.id);
+    this.#sends.drop(volume);
   }
 
   // ---- ControlLogic
@@ -170,34 +148,20 @@ export class ProxyServer implements ControlLogic {
 
   view(id: string): VolumeView {
     const volume = this.#volumes.get(id);
-    return volume === undefined ? clearView(id) : volume.view(this.#archiveStatuses(volume));
+    return volume === undefined ? clearView(id) : volume.view(this.#sends.statuses(volume));
   }
 
   async status(id: string): Promise<StatusReply['status']> {
-    if (id === '') return { $case: 'proxy', value: this.#serverStatus() };
+    if (id === '')
+      return {
+        $case: 'proxy',
+        value: serverStatusOf(this, this.#settings, [...this.#volumes.values()], this.#sends),
+      };
     const volume = this.#volumes.get(id);
     if (volume !== undefined) {
-      return { $case: 'proxyVolume', value: volume.fullStatus(this.#archiveStatuses(volume)) };
+      return { $case: 'proxyVolume', value: volume.fullStatus(this.#sends.statuses(volume)) };
     }
-    return {
-      $case: 'proxyVolume',
-      value: {
-        volume: id,
-        state: 'Clear',
-        sizeLb: 0,
-        numDiff: 0,
-        totalSizeBytes: 0,
-        lastWlogReceived: 0,
-        totalNumAction: 0,
-        stopState: 'NotStopping',
-        archives: [],
-        spoolBytes: 0,
-        lastStorage: '',
-        lastError: undefined,
-        progress: [],
-        tasks: [],
-      },
-    };
+    return { $case: 'proxyVolume', value: clearStatus(id) };
   }
 
   async start({ volume: id, role }: StartRequest): Promise<void> {
@@ -234,8 +198,7 @@ export class ProxyServer implements ControlLogic {
     volume.admit('kick');
     if (archive === '') return this.pushSends(volume);
     this.#archiveOf({ volume: id, archive });
-    volume.forgetFailures(archive);
-    this.#sends.force(sendKey(id, archive));
+    this.#sends.runNow(volume, archive);
   }
 
   async latestSnap(id: string | undefined): Promise<LatestSnap[]> {
@@ -339,106 +302,4 @@ export class ProxyServer implements ControlLogic {
   #isVolumeDirectory(name: string): boolean {
     return this.core.env.files.info(`${this.config.baseDirectory}/${name}`)?.kind === 'directory';
   }
-
-  // ---- sends
-
-  async #runSend(key: string): Promise<void> {
-    const [id, archive] = splitKey(key);
-    const volume = this.#volumes.get(id);
-    if (volume?.spool.archive(archive) === undefined) return;
-    if (volume.refusal('wdiff-send') !== undefined) {
-      // Stopped volumes queue their sends anew when they start.
-      if (volume.state !== 'Stopped') this.#sends.push(key, STARTING_RETRY_MS);
-      return;
-    }
-    const running = volume.actions.tryBegin(archive, [archive]);
-    if (running === undefined) return;
-    using _running = running;
-    await this.#distributeLeftovers(volume);
-    const outcome = await sendNext(this.core, this.config, volume, archive);
-    if (outcome.next === 'again') this.#sends.force(key);
-    if (outcome.next === 'retry') this.#sends.force(key, outcome.delay);
-  }
-
-  /** Diffs whose distribution failed half-way: their storage may have gone on to another proxy. */
-  async #distributeLeftovers(volume: ProxyVolume): Promise<void> {
-    if (volume.state === 'WlogRecv') return;
-    try {
-      await volume.spool.distribute();
-    } catch (err) {
-      volume.log.error(
-        { err },
-        'received diffs could not be queued; tried again with the next send',
-      );
-    }
-  }
-
-  #nextTry(volume: string, archive: string): Millis | undefined {
-    const key = sendKey(volume, archive);
-    return this.#sends.entries().find((entry) => entry.key === key)?.dueIn;
-  }
-
-  #archiveStatuses(volume: ProxyVolume): ProxyArchiveStatus[] {
-    return volume.spool
-      .archives()
-      .map((archive) => volume.archiveStatus(archive, this.#nextTry(volume.id, archive)));
-  }
-
-  #serverStatus() {
-    const { config, core } = this;
-    const used = this.spoolUsed();
-    const free = core.env.files.freeBytes(config.baseDirectory);
-    const running = [...this.#volumes.values()].reduce(
-      (sum, { actions }) => sum + actions.total,
-      0,
-    );
-    return {
-      common: commonStatus(core, this.#settings, running),
-      maxWdiffSendMb: Math.ceil(config.maxWdiffSend / MIB),
-      maxWdiffSendNr: config.maxWdiffFiles,
-      minDelaySecForRetry: config.minDelay / 1000,
-      maxDelaySecForRetry: config.maxDelay / 1000,
-      retryTimeoutSec: config.retryTimeout,
-      taskQueue: this.#sends.entries().map(({ key, dueIn }) => {
-        const [volume, archive] = splitKey(key);
-        return { volume, archive, timeDiffMs: Math.round(dueIn) };
-      }),
-      volumes: [...this.#volumes.values()].map((volume) =>
-        volume.summary(this.#archiveStatuses(volume)),
-      ),
-      spool: {
-        usedBytes: used,
-        limitBytes: config.spoolLimit,
-        diskFreeBytes: free,
-        isFull: config.spoolLimit > 0 && used >= config.spoolLimit,
-      },
-    };
-  }
-}
-
-function latestSnapsOf(volume: ProxyVolume): LatestSnap[] {
-  return volume.spool.archives().map((archive) => {
-    const last = volume.spool.queue(archive).at(-1)?.diff;
-    return {
-      volume: volume.id,
-      kind: HostType.PROXY,
-      archive,
-      timestamp: last?.timestamp ?? 0,
-      ...(last === undefined ? {} : { gid: last.E.b }),
-    };
-  });
-}
-
-// Volume ids and archive names have no slash.
-function sendKey(volume: string, archive: string): string {
-  return `${volume}/${archive}`;
-}
-
-function splitKey(key: string): [volume: string, archive: string] {
-  const [volume = '', archive = ''] = key.split('/');
-  return [volume, archive];
-}
-
-function volumeOfKey(key: string): string {
-  return splitKey(key)[0];
 }

@@ -180,30 +180,33 @@ export class Spool {
 
   /** Gives a converted diff its name, durably, and queues it for every archive. */
   async publish(handle: FileHandle, diff: Diff): Promise<void> {
+    // Together: a distribution under way must not take a diff that comes again for the one it has.
+    using _lock = await this.#distributing.lock();
     const made = { ...diff, dataSize: handle.size() };
     const name = formatDiffName(made);
     await commitTemporary(this.#env.files, handle, `${this.#receivedDirectory}/${name}`);
     this.#received.set(name, { diff: made, name });
-    await this.distribute();
+    await this.#distribute();
   }
 
   /** Links everything in received/ into each queue, then empties received/. Repeatable. */
   async distribute(): Promise<void> {
     if (this.#received.size === 0) return;
     using _lock = await this.#distributing.lock();
+    await this.#distribute();
+  }
+
+  async #distribute(): Promise<void> {
     const { files } = this.#env;
-    const found = new Map(this.#received);
     if (this.#archives.size === 0) {
       throw new WalbError('internal', `${this.#directory}: diffs have arrived, but for no archive`);
     }
     for (const archive of this.#archives.keys()) {
-      for (const spooled of found.values()) this.#linkInto(archive, spooled);
+      for (const spooled of this.#received.values()) this.#linkInto(archive, spooled);
       await files.syncDirectory(this.#queueDirectory(archive));
     }
-    for (const name of found.keys()) {
-      files.remove(`${this.#receivedDirectory}/${name}`);
-      this.#received.delete(name);
-    }
+    for (const name of this.#received.keys()) files.remove(`${this.#receivedDirectory}/${name}`);
+    this.#received.clear();
     await files.syncDirectory(this.#receivedDirectory);
   }
 

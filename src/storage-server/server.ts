@@ -10,12 +10,10 @@ import {
   checkVolumeId,
   isVolumeId,
   type Lb,
-  MIB,
   WalbError,
 } from '../core/index.ts';
 import {
   type Accepted,
-  compressionToMessage,
   HostType,
   handle,
   type InitVolumeRequest,
@@ -26,13 +24,12 @@ import {
   type StatusReply,
   type StopRequest,
   StorageRpc,
-  type StorageStatus,
   type VolumeState,
   type VolumeView,
 } from '../rpc/index.ts';
 import type { ControlLogic } from '../server/control.ts';
 import type { ServerCore } from '../server/server-core.ts';
-import { type CommonSettings, clearView, commonStatus } from '../server/status.ts';
+import { type CommonSettings, clearView } from '../server/status.ts';
 import type { DeviceOpener } from '../wdev/volume-device.ts';
 import { startBackup } from './backup.ts';
 import type { StorageConfig } from './config.ts';
@@ -41,7 +38,7 @@ import { ProxyPool } from './proxies.ts';
 import { INITIAL_RECORDS, newestRecord } from './records.ts';
 import { Scheduler } from './scheduler.ts';
 import type { StorageCommand } from './states.ts';
-import { clearStatus, fullStatusOf, summaryOf, viewOf } from './status.ts';
+import { clearStatus, fullStatusOf, serverStatusOf, viewOf } from './status.ts';
 import { stopStorageVolume } from './stop.ts';
 import { TsDeltaWatcher } from './ts-delta.ts';
 import { StorageVolume } from './volume.ts';
@@ -157,7 +154,13 @@ export class StorageServer implements ControlLogic {
   }
 
   async status(id: string): Promise<StatusReply['status']> {
-    if (id === '') return { $case: 'storage', value: await this.#serverStatus() };
+    if (id === '')
+      return {
+        $case: 'storage',
+        value: await serverStatusOf(this, this.#settings, this.#tsDelta, this.#scheduler.queue, [
+          ...this.#volumes.values(),
+        ]),
+      };
     const volume = this.#volumes.get(id);
     const value = volume === undefined ? clearStatus(id) : await fullStatusOf(volume);
     return { $case: 'storageVolume', value };
@@ -345,29 +348,5 @@ export class StorageServer implements ControlLogic {
       await volume.files.setState('Stopped');
       volume.machine.force('Stopped');
     }
-  }
-
-  async #serverStatus(): Promise<StorageStatus> {
-    const { config, core } = this;
-    const volumes = [...this.#volumes.values()];
-    const running = volumes.reduce((sum, { actions }) => sum + actions.total, 0);
-    return {
-      common: commonStatus(core, this.#settings, running),
-      maxWlogSendMb: Math.ceil(config.maxWlogSend / MIB),
-      minDelaySecForRetry: config.minDelay / 1000,
-      maxDelaySecForRetry: config.maxDelay / 1000,
-      fullScanLbPerSec: this.#scanLbPerSec,
-      snapshotIntervalSec: config.snapshotInterval,
-      tsDeltaIntervalSec: config.tsDeltaInterval,
-      syncCompression: compressionToMessage(config.syncCompression),
-      archive: this.#tsDelta.link(),
-      proxies: this.proxies.links(),
-      taskQueue: this.#scheduler.queue.entries().map(({ key, dueIn }) => ({
-        volume: key,
-        archive: '',
-        timeDiffMs: Math.round(dueIn),
-      })),
-      volumes: await Promise.all(volumes.map(summaryOf)),
-    };
   }
 }

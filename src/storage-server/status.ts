@@ -1,20 +1,66 @@
 /** What `status` and watchers see of a storage volume (cli.md 1.6). */
+import { type Lb, MIB } from '../core/index.ts';
 import {
+  compressionToMessage,
   type MetaLsidGid,
   StopState,
+  type StorageStatus,
   type StorageVolumeStatus,
   type StorageVolumeSummary,
   VolumeState,
   type VolumeView,
 } from '../rpc/index.ts';
+import type { ServerCore } from '../server/server-core.ts';
+import { type CommonSettings, commonStatus } from '../server/status.ts';
+import type { TaskQueue } from '../server/task-queue.ts';
 import type { Lsids } from '../wdev/volume-device.ts';
+import type { StorageConfig } from './config.ts';
+import type { ProxyPool } from './proxies.ts';
 import { type LsidGid, newestRecord } from './records.ts';
 import type { StorageAction } from './states.ts';
+import type { TsDeltaWatcher } from './ts-delta.ts';
 import type { StorageVolume } from './volume.ts';
 
 const ACTIONS: readonly StorageAction[] = ['WlogSend', 'WlogRemove'];
 
-export async function summaryOf(volume: StorageVolume): Promise<StorageVolumeSummary> {
+export interface StatusHost {
+  readonly core: ServerCore;
+  readonly config: StorageConfig;
+  readonly proxies: ProxyPool;
+  scanLimit(): Lb;
+}
+
+export async function serverStatusOf(
+  host: StatusHost,
+  settings: CommonSettings,
+  tsDelta: TsDeltaWatcher,
+  queue: TaskQueue,
+  volumes: readonly StorageVolume[],
+): Promise<StorageStatus> {
+  const { config, core } = host;
+  const running = volumes.reduce((sum, { actions }) => sum + actions.total, 0);
+  return {
+    common: commonStatus(core, settings, running),
+    maxWlogSendMb: Math.ceil(config.maxWlogSend / MIB),
+    minDelaySecForRetry: config.minDelay / 1000,
+    maxDelaySecForRetry: config.maxDelay / 1000,
+    fullScanLbPerSec: host.scanLimit(),
+    snapshotIntervalSec: config.snapshotInterval,
+    tsDeltaIntervalSec: config.tsDeltaInterval,
+    syncCompression: compressionToMessage(config.syncCompression),
+    archive: tsDelta.link(),
+    proxies: host.proxies.links(),
+    taskQueue: queue.entries().map(({ key, dueIn }) => ({
+      volume: key,
+      archive: '',
+      timeDiffMs: Math.round(dueIn),
+    })),
+    // A volume that is being made has no device yet; it must not hide the others.
+    volumes: await Promise.all(volumes.filter(({ isOpen }) => isOpen).map(summaryOf)),
+  };
+}
+
+async function summaryOf(volume: StorageVolume): Promise<StorageVolumeSummary> {
   const lsids = await volume.lsids();
   const { records, info } = volume;
   return {

@@ -83,6 +83,11 @@ export class StorageVolume extends ServerVolume<
     this.#device = undefined;
   }
 
+  /** False while the volume is being made or removed. */
+  get isOpen(): boolean {
+    return this.#device !== undefined;
+  }
+
   get device(): VolumeDevice {
     if (this.#device !== undefined) return this.#device;
     throw new WalbError('unavailable', `the device of volume ${this.id} is not open`);
