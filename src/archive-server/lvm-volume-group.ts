@@ -33,6 +33,8 @@ import {
   type VolumeGroupReport,
 } from './lvm-report.ts';
 
+/** A command may have changed what the list does not have yet. */
+const IN_DOUBT: Millis = Number.NEGATIVE_INFINITY;
 /** Commands that follow each other closely see what the one before left. */
 const FRESH_MS: Millis = 1000;
 /** What an operator changed behind the server's back is noticed by the first question after this. */
@@ -56,9 +58,9 @@ export class LvmVolumeGroup {
   readonly #lock = new Mutex('volume group');
   #volumes: ReadonlyMap<string, LogicalVolume> = new Map();
   #report: VolumeGroupReport | undefined;
-  /** When the list was true; never, while it is in doubt. */
-  #listedAt: Millis = Number.NEGATIVE_INFINITY;
-  #triedAt: Millis = Number.NEGATIVE_INFINITY;
+  /** When the list was read. */
+  #listedAt: Millis = IN_DOUBT;
+  #triedAt: Millis = IN_DOUBT;
   #refreshing = false;
 
   constructor(
@@ -144,20 +146,26 @@ export class LvmVolumeGroup {
     try {
       result = await body();
     } catch (error) {
-      // The first error is the one to tell; a list that stays old is read again before it is used.
-      await this.#list().catch((second: unknown) => this.#noteListFailure(second));
+      // The first error is the one to tell; a list in doubt is read again before it is used.
+      await this.relist().catch((second: unknown) => this.#noteListFailure(second));
       throw error;
     }
-    await this.#list();
+    await this.relist();
     return result;
   }
 
   /** Within `change`. Throws what the failure of the command means. */
   async run(command: LvmCommand): Promise<string> {
+    if (command.program !== 'vgs') this.#listedAt = IN_DOUBT;
     const result = await this.#commands.run(command);
     this.#log.debug({ command: [command.program, ...command.args].join(' ') }, 'LVM');
     if (result.exitCode !== 0) throw lvmFailure(command, result);
     return result.stdout;
+  }
+
+  /** Within `change`: what its commands did until now is in the list. */
+  async relist(): Promise<void> {
+    if (this.#listedAt === IN_DOUBT) await this.#list();
   }
 
   /** Within `change`. Fine when there is none. Throws `busy` while somebody uses it. */
@@ -181,14 +189,9 @@ export class LvmVolumeGroup {
     );
   }
 
-  /** Within `change`, between its commands. */
-  async relist(): Promise<void> {
-    await this.#list();
-  }
-
   async #list(): Promise<void> {
     this.#triedAt = this.#clock.monotonic();
-    this.#listedAt = Number.NEGATIVE_INFINITY;
+    this.#listedAt = IN_DOUBT;
     const listed = await this.run(listVolumes(this.group));
     const volumes = parseVolumes(listed);
     const report = parseGroup(listed) ?? parseGroup(await this.run(describeGroup(this.group)));

@@ -298,6 +298,21 @@ describe('LvmVolumeGroup', () => {
     await vi.waitFor(() => expect(store.restored()).toEqual([]));
   });
 
+  it('asks LVM no more than it has to: a start-up of many volumes would take minutes', async () => {
+    const model = await makeModel('tp');
+    const group = groupOf(model, 'tp');
+    await group.load();
+    model.ran.length = 0;
+    for (const volume of ['a', 'b', 'c']) {
+      const store = new LvmImageStore(group, files, volume);
+      await store.cleanTemporary();
+      await store.coldImages?.recoverPromotion(0n);
+    }
+    expect(model.ran).toEqual([]);
+    await new LvmImageStore(group, files, 'a').createBase(SIZE);
+    expect(model.ran.map((line) => line.split(' ')[0])).toEqual(['lvcreate', 'vgs']);
+  });
+
   it('tells the free space of the pool, or of the group', async () => {
     const thin = groupOf(await makeModel('tp'), 'tp');
     await thin.load();
