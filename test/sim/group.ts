@@ -244,6 +244,10 @@ class GroupRun {
       await env.clock.sleep(1000);
       // Sends that were given up while the archive was not there.
       if (round % 10 === 0) await operator.kick();
+      // A volume that a failing disk kept from being loaded is served after a restart.
+      if (round % 10 === 0 && (await operator.state('a0')) === undefined) {
+        this.#world.kill(this.#member('a0').process);
+      }
       const isUp = await operator.bringUp();
       if (!isUp) last = undefined;
       else last ??= await this.#takeSnapshot(operator);
