@@ -15,6 +15,7 @@ import {
   aStopped,
   aSyncReady,
   atStart,
+  atWdiffRecv,
   K_ARCHIVE,
   K_PROXY,
   K_STORAGE,
@@ -120,7 +121,8 @@ export class LifeCycleMethods extends WaitMethods {
         if (pActive.includes(state)) await this.stop(s, vol, 'force');
         return [pStopped];
       case K_ARCHIVE:
-        if (state === aArchived) await this.stop(s, vol, 'force');
+        // A diff that is just arriving does not matter: the server waits for its end.
+        if (state === aArchived || state === atWdiffRecv) await this.stop(s, vol, 'force');
         return [aStopped, aSyncReady];
     }
   }
