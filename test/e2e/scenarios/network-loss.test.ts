@@ -1,4 +1,4 @@
-/** Scenarios e9-e13: the network between servers breaks while they work. */
+/** Scenarios e9-e13, and W3: the network between servers breaks or hangs while they work. */
 import { expect, test } from 'vitest';
 import { MIB } from '../../../src/core/index.ts';
 import { Cluster, SIZE, SOON, VOLUME } from './support/cluster.ts';
@@ -100,4 +100,20 @@ test('e13: a hash backup that is cut off takes nothing away', async () => {
   link.bytesPerSec = undefined;
   const gid = (await walbc.hash_backup(s0, VOLUME, SOON)) as bigint;
   expect(await cluster.restoredHash(a0, gid)).toBe(await cluster.disk().hash());
+});
+
+test('W3: a proxy that hangs does not keep the log from the next one', async () => {
+  await using cluster = await Cluster.start({ proxies: 2, linked: ['p0'] });
+  const { walbc, s0, a0 } = cluster;
+  await cluster.backUp();
+  cluster.link('p0').freeze();
+  await cluster.disk().write();
+  const gid = await walbc.snapshot(s0, VOLUME, [a0], SOON);
+  expect(await cluster.restoredHash(a0, gid)).toBe(await cluster.disk().hash());
+  cluster.link('p0').mend();
+  await walbc.kick_all([s0]);
+  // It is used again as soon as it answers: nothing reaches the archive but through it.
+  await cluster.kill('p1');
+  const through = await cluster.writeAndSnapshot();
+  expect(await cluster.restoredHash(a0, through)).toBe(await cluster.disk().hash());
 });

@@ -8,9 +8,10 @@ const GROWN = SIZE + 4 * MIB;
 const GROWN_MB = GROWN / MIB;
 
 test('n11a: a volume grows everywhere under load', async () => {
-  await using cluster = await Cluster.start({ storages: 2 });
-  const { walbc, a0 } = cluster;
+  await using cluster = await Cluster.start({ storages: 2, archives: 2 });
+  const { walbc, a0, a1 } = cluster;
   await cluster.backUp();
+  await walbc.replicate(a0, VOLUME, a1, true, SOON);
   const disks = [cluster.disk('s0'), cluster.disk('s1')];
   {
     await using writer = new RandomWriter(cluster.disk());
@@ -23,9 +24,12 @@ test('n11a: a volume grows everywhere under load', async () => {
   for (const disk of disks) expect(await disk.size()).toBe(GROWN);
   cluster.disk().reconnect();
   await cluster.disk().write(512, SIZE);
-  const gid = await cluster.writeAndSnapshot();
-  expect(await walbc.get_vol_size_lb(a0, VOLUME)).toBe(GROWN / 512);
-  expect(await cluster.restoredHash(a0, gid)).toBe(await cluster.disk().hash());
+  const gid = await cluster.writeAndSnapshot([a0, a1]);
+  const hash = await cluster.disk().hash();
+  for (const ax of [a0, a1]) {
+    expect(await walbc.get_vol_size_lb(ax, VOLUME)).toBe(GROWN / 512);
+    expect(await cluster.restoredHash(ax, gid)).toBe(hash);
+  }
 });
 
 test('n11b: what lay behind the end of a volume that grew comes by a hash backup', async () => {

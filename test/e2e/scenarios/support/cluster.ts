@@ -8,6 +8,7 @@ import { createReadStream, mkdirSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { pipeline } from 'node:stream/promises';
+import { vi } from 'vitest';
 import { Keeper } from '../../../../src/cli/group-keeping.ts';
 import {
   type GroupProcess,
@@ -43,6 +44,9 @@ export const SIZE: Bytes = 12 * MIB;
 const LOG_SIZE: Bytes = 12 * MIB;
 /** Seconds any wait may take here. All is done in much less; a busy machine may need some. */
 export const SOON = 60;
+
+/** A scenario takes seconds; on a machine that is busy with other things many times that. */
+vi.setConfig({ testTimeout: 180_000 });
 
 export type ServerName = `${'s' | 'p' | 'a'}${number}`;
 

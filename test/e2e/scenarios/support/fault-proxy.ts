@@ -16,6 +16,7 @@ export class FaultProxy implements AsyncDisposable {
   readonly #sockets = new Set<Socket>();
   readonly #waiting: { readonly bytes: number; readonly resolve: () => void }[] = [];
   #isCut = false;
+  #frozen: PromiseWithResolvers<void> | undefined;
   #passed = 0;
 
   private constructor(server: Server) {
@@ -40,8 +41,15 @@ export class FaultProxy implements AsyncDisposable {
     for (const socket of this.#sockets) socket.destroy();
   }
 
+  /** Connections stay and are accepted, but nothing comes through: a hung machine, a lost route. */
+  freeze(): void {
+    this.#frozen ??= Promise.withResolvers();
+  }
+
   mend(): void {
     this.#isCut = false;
+    this.#frozen?.resolve();
+    this.#frozen = undefined;
   }
 
   /** Resolves once so many more bytes have been passed on, in either direction. */
@@ -52,6 +60,7 @@ export class FaultProxy implements AsyncDisposable {
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
+    this.mend();
     this.cut();
     this.#server.close();
     await once(this.#server, 'close');
@@ -82,6 +91,7 @@ export class FaultProxy implements AsyncDisposable {
   async *#paced(source: AsyncIterable<Buffer>): AsyncGenerator<Buffer> {
     for await (const bytes of source) {
       if (this.bytesPerSec !== undefined) await sleep((1000 * bytes.length) / this.bytesPerSec);
+      if (this.#frozen !== undefined) await this.#frozen.promise;
       yield bytes;
       this.#count(bytes.length);
     }
