@@ -1,8 +1,7 @@
 /** Gives an exported snapshot an NBD server of its own on a unix socket or loopback port. */
-import { chmodSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
-import { type Env, parseHostPort, WalbError } from '../core/index.ts';
+import { basename, join } from 'node:path';
+import { type Env, type Files, parseHostPort, WalbError } from '../core/index.ts';
 import { listenNbd, type NbdAddress, NbdServer, uriOf } from '../wdev/nbd/index.ts';
 import type { ExportServing } from './exports.ts';
 
@@ -16,9 +15,10 @@ interface Place {
   readonly remove: () => void;
 }
 
-export function exportServing({ clock, log }: Pick<Env, 'clock' | 'log'>): ExportServing {
+export function exportServing(env: Pick<Env, 'clock' | 'log' | 'files'>): ExportServing {
+  const { clock, log, files } = env;
   return async (backend, name, { address, ownPath }) => {
-    const place = address === '' ? ownPlace(ownPath) : askedPlace(address);
+    const place = address === '' ? ownPlace(files, ownPath) : askedPlace(address);
     const server = new NbdServer({ clock, log });
     server.addExport(name, backend, 'snapshot');
     const listener = await listenNbd(server, place.address).catch((error: unknown) => {
@@ -40,14 +40,17 @@ export function exportServing({ clock, log }: Pick<Env, 'clock' | 'log'>): Expor
   };
 }
 
-/** The server's choice: beside the volume, or, where that path is too long, in the temp directory. */
-function ownPlace(path: string): Place {
+/**
+ * The server's choice: beside the volume, or, where that path is too long, in a directory of its own in
+ * the temp directory. Its name holds the random id of the export.
+ */
+function ownPlace(files: Files, path: string): Place {
   if (fits(path)) return { address: { kind: 'unix', path }, remove: () => {} };
-  const directory = mkdtempSync(join(tmpdir(), 'walb-'));
-  chmodSync(directory, 0o700);
+  const directory = join(tmpdir(), `walb-${basename(path, '.sock')}`);
+  files.makeDirectory(directory);
   return {
     address: { kind: 'unix', path: join(directory, 'nbd.sock') },
-    remove: () => rmSync(directory, { recursive: true, force: true }),
+    remove: () => files.removeTree(directory),
   };
 }
 

@@ -11,6 +11,7 @@ import { exportServing } from '../../src/archive-server/export-socket.ts';
 import type { ExportServing } from '../../src/archive-server/exports.ts';
 import { LB_SIZE, silentLogger } from '../../src/core/index.ts';
 import { RealClock } from '../../src/core/real-clock.ts';
+import { RealFiles } from '../../src/core/real-files.ts';
 import { ArchiveRpc, ControlRpc, type ExportInfo, StopMode } from '../../src/rpc/index.ts';
 import { connectNbd } from '../../src/wdev/nbd/index.ts';
 import { describeWith } from '../support/tools.ts';
@@ -30,7 +31,11 @@ const SIZE_LB = 4096;
 const UUID = new Uint8Array(16).fill(3);
 const clock = new RealClock();
 const run = promisify(execFile);
-const serveExport: ExportServing = exportServing({ clock, log: silentLogger });
+const serveExport: ExportServing = exportServing({
+  clock,
+  log: silentLogger,
+  files: new RealFiles(),
+});
 
 /** A volume with the snapshots 1, 2 and 3, and what each of them holds. */
 async function archiveWithSnapshots(options = {}): Promise<TestArchive & { images: Buffer[] }> {
