@@ -22,7 +22,7 @@ import {
   type ReplicationUp,
   stateToMessage,
 } from '../rpc/index.ts';
-import { chunkSize, toChunks } from '../server/byte-chunks.ts';
+import { chunkSize, toChunks, withoutFileHeader } from '../server/byte-chunks.ts';
 import { expectMessage } from '../server/expect-message.ts';
 import type { TaskHandle } from '../server/task-log.ts';
 import {
@@ -39,7 +39,6 @@ import { Pacer } from './pacer.ts';
 import { seedOf, sendDifferences } from './replication-compare.ts';
 import { oldestState, ownData, uuidOfHistory } from './replication-data.ts';
 import { historyOfBase, type Round } from './replication-decision.ts';
-import { withoutFileHeader } from './replication-stream.ts';
 import { openSnapshot, type SnapshotView } from './snapshot-view.ts';
 import type { ArchiveVolume } from './volume.ts';
 

@@ -3,7 +3,6 @@ import type { BidiStream, Bytes, Clock, Millis } from '../core/index.ts';
 import { throwIfAborted, WalbError } from '../core/index.ts';
 import type { ByteChunk, ReplicationUp } from '../rpc/index.ts';
 import { unexpectedMessage } from '../server/expect-message.ts';
-import { FILE_HEADER_SIZE } from '../wdiff/index.ts';
 
 /**
  * A peer that answers pings but does nothing else is given up after this. Long enough for the sync of
@@ -35,20 +34,6 @@ export function withStallLimit<Out, In>(
     end: () => stream.end(),
     cancel: (reason) => stream.cancel(reason),
   };
-}
-
-/** The wire form of a diff has no file header: its uuid goes in the message before. */
-export async function* withoutFileHeader(
-  parts: AsyncIterable<readonly Uint8Array[]>,
-): AsyncGenerator<readonly Uint8Array[]> {
-  let skip: Bytes = FILE_HEADER_SIZE;
-  for await (const list of parts) {
-    if (skip === 0) yield list;
-    else {
-      skip -= list.reduce((sum, part) => sum + part.length, 0);
-      if (skip !== 0) throw new WalbError('internal', 'the file header did not come first');
-    }
-  }
 }
 
 interface Receiving {

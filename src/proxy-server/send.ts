@@ -24,14 +24,13 @@ import {
   type WdiffReply,
   type WdiffUp,
 } from '../rpc/index.ts';
-import { chunkSize, toChunks } from '../server/byte-chunks.ts';
+import { chunkSize, toChunks, withoutFileHeader } from '../server/byte-chunks.ts';
 import type { ServerCore } from '../server/server-core.ts';
 import {
   type Diff,
   type DiffFile,
   DiffSet,
   equalDiffs,
-  FILE_HEADER_SIZE,
   formatSpan,
   limitChain,
   mergeAll,
@@ -271,19 +270,5 @@ async function streamDiff(
   const ack = (await stream.receive())?.message;
   if (ack?.$case !== 'ack') {
     throw new WalbError('unavailable', 'the archive closed the stream without an acknowledgement');
-  }
-}
-
-/** The wire form has no file header: its uuid went with the hello. */
-async function* withoutFileHeader(
-  parts: AsyncIterable<readonly Uint8Array[]>,
-): AsyncGenerator<readonly Uint8Array[]> {
-  let skip = FILE_HEADER_SIZE;
-  for await (const list of parts) {
-    if (skip === 0) yield list;
-    else {
-      skip -= list.reduce((sum, part) => sum + part.length, 0);
-      if (skip !== 0) throw new WalbError('internal', 'the file header did not come first');
-    }
   }
 }

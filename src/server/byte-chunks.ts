@@ -2,8 +2,9 @@
  * Byte streams as messages: packs and diff packs of any size cut into chunks of bounded size, and
  * put together again. Chunk borders mean nothing (transfer.proto ByteChunk).
  */
-import type { Bytes } from '../core/index.ts';
+import { type Bytes, WalbError } from '../core/index.ts';
 import { type ByteChunk, CHUNK_SIZE } from '../rpc/index.ts';
+import { FILE_HEADER_SIZE } from '../wdiff/index.ts';
 
 export type ByteParts = AsyncIterable<readonly Uint8Array[]> | Iterable<readonly Uint8Array[]>;
 
@@ -34,4 +35,18 @@ export async function* toChunks(
 
 export function chunkSize(chunk: ByteChunk): Bytes {
   return chunk.pieces.reduce((sum, piece) => sum + piece.length, 0);
+}
+
+/** The wire form of a diff has no file header: its uuid goes in the message before. */
+export async function* withoutFileHeader(
+  parts: AsyncIterable<readonly Uint8Array[]>,
+): AsyncGenerator<readonly Uint8Array[]> {
+  let skip: Bytes = FILE_HEADER_SIZE;
+  for await (const list of parts) {
+    if (skip === 0) yield list;
+    else {
+      skip -= list.reduce((sum, part) => sum + part.length, 0);
+      if (skip !== 0) throw new WalbError('internal', 'the file header did not come first');
+    }
+  }
 }
