@@ -1,5 +1,5 @@
 /** What both sides of a replication share: how its messages travel, and what they are cut into. */
-import type { BidiStream, Bytes, Clock, Millis } from '../core/index.ts';
+import type { BidiStream, Clock, Millis } from '../core/index.ts';
 import { throwIfAborted, WalbError } from '../core/index.ts';
 import type { ByteChunk, ReplicationUp } from '../rpc/index.ts';
 import { unexpectedMessage } from '../server/expect-message.ts';
