@@ -5,6 +5,7 @@ import type { OptionSpec } from '../core/original-options.ts';
 import type { OptionValues } from '../server/common-options.ts';
 import { type CompressOption, type DiscardMode, parseCompressOption } from '../wdiff/index.ts';
 import { checkLvmName } from './lvm-names.ts';
+import { checkSleepPercent } from './pacer.ts';
 
 export interface ArchiveConfig {
   readonly baseDirectory: string;
@@ -87,10 +88,6 @@ const DISCARD_MODES: readonly DiscardMode[] = ['ignore', 'passdown', 'zero'];
 
 /** Throws `invalid-argument` naming the option. */
 export function archiveConfig(options: OptionValues): ArchiveConfig {
-  const applySleepPercent = options.number('apply-sleep-pct');
-  if (applySleepPercent > 99) {
-    throw new WalbError('invalid-argument', '-apply-sleep-pct is 0 to 99');
-  }
   const discard = options.text('discard') as DiscardMode;
   if (!DISCARD_MODES.includes(discard)) {
     throw new WalbError(
@@ -109,7 +106,7 @@ export function archiveConfig(options: OptionValues): ArchiveConfig {
     keepOneColdSnapshot: options.has('keep-one-cold-snap'),
     maxOpenDiffs: options.number('maxopen'),
     maxOpenDiffsVirtual: options.number('maxopen-virt'),
-    applySleepPercent,
+    applySleepPercent: checkSleepPercent(options.number('apply-sleep-pct')),
     lockTimeThreshold: secondsOf(options.text('lock-time-th') as string) * 1000,
     syncCompression: parseCompressOption(options.text('sync-cmpr') as string),
   };

@@ -59,6 +59,12 @@ export async function serveHashSync(
   try {
     await requireFit(host, volume, hello);
     const latest = volume.latest();
+    // Before the storage gives up its log: a snapshot that can not be read is refused now.
+    using view = openSnapshot(volume, latest.b, {
+      maxDiffs: host.config.maxOpenDiffsVirtual,
+      allowDirty: true,
+      reader: 'a hash backup',
+    });
     const server = host.core.identity;
     await stream.send({
       message: { $case: 'accept', value: { server, latest: snapshotToMessage(latest) } },
@@ -67,7 +73,7 @@ export async function serveHashSync(
     if (uuid.length !== UUID_BYTES)
       throw new WalbError('invalid-argument', 'uuid must be 16 bytes');
     await stream.send({ message: { $case: 'started', value: {} } });
-    const end = await exchange(host, volume, hello, latest, uuid, stream, progress);
+    const end = await exchange(host, volume, hello, { latest, view, uuid }, stream, progress);
     volume.synced(clientId);
     change.commit();
     volume.touch('diff', 'restorable');
@@ -100,21 +106,23 @@ async function requireFit(
   volume.touch('size');
 }
 
+interface Comparison {
+  readonly latest: Snapshot;
+  /** Of the latest snapshot. */
+  readonly view: SnapshotView;
+  /** Of the new log history. */
+  readonly uuid: Uint8Array;
+}
+
 /** Hashes go down while differing bulks come up; both ends when the storage names its last snapshot. */
 async function exchange(
   host: SyncHost,
   volume: ArchiveVolume,
   hello: BackupHello,
-  latest: Snapshot,
-  uuid: Uint8Array,
+  { latest, view, uuid }: Comparison,
   stream: Stream,
   progress: ProgressHandle,
 ): Promise<Snapshot> {
-  using view = openSnapshot(volume, latest.b, {
-    maxDiffs: host.config.maxOpenDiffsVirtual,
-    allowDirty: true,
-    reader: 'a hash backup',
-  });
   const handle = volume.catalogue.createTemporary();
   let end: Snapshot;
   try {

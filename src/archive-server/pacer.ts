@@ -9,7 +9,7 @@ import { type Clock, type Millis, WalbError } from '../core/index.ts';
 const YIELD_AFTER_MS: Millis = 10;
 const MIN_SLEEP_MS: Millis = 100;
 const MAX_SLEEP_MS: Millis = 1000;
-export const MAX_SLEEP_PERCENT = 99;
+const MAX_SLEEP_PERCENT = 99;
 
 /** Throws `invalid-argument` unless it is a whole number from 0 to 99. */
 export function checkSleepPercent(percent: number): number {

@@ -314,6 +314,17 @@ describe('a hash backup', () => {
     }
   });
 
+  it('that would need too many open diffs is refused before the storage gives up its log', async () => {
+    await archived();
+    await answerTo({});
+    await answerTo({ diff: cleanDiff(1n, 2n) });
+    await host.restart({ config: { maxOpenDiffsVirtual: 1 } });
+    const backup = hashBackup(host.channel, { image, uuid: OTHER_UUID });
+    await expect(backup).rejects.toMatchObject({ code: 'limit-exceeded' });
+    expect(host.volume.state).toBe('Archived');
+    expect(host.volume.catalogue.uuid).toEqual(UUID);
+  });
+
   it('of a larger volume needs -autoresize', async () => {
     await archived();
     await answerTo({});
