@@ -27,7 +27,9 @@ for await (const line of createInterface({ input: process.stdin })) {
 }
 
 await endAll(pids);
-for (const folder of folders) rmSync(folder, { recursive: true, force: true });
+// A process that had to be killed may still be writing its last file.
+const options = { recursive: true, force: true, maxRetries: 5, retryDelay: 100 };
+for (const folder of folders) rmSync(folder, options);
 
 function splitOnce(line: string): [string, string?] {
   const space = line.indexOf(' ');
