@@ -1,6 +1,7 @@
 /** Every scenario that `npm run sim` can run. Canaries are flawed on purpose and must fail. */
 import { archiveScenario } from '../archive-server/archive-scenario.ts';
 import { lifecycleScenario } from '../archive-server/lifecycle-scenario.ts';
+import { replicationScenario } from '../archive-server/replication-scenario.ts';
 import { deviceScenario } from '../wdev/support/device-scenario.ts';
 import { appendLogScenario } from './examples/append-log-scenario.ts';
 import { relayScenario } from './examples/relay-scenario.ts';
@@ -28,6 +29,7 @@ export const SCENARIOS: readonly RegisteredScenario[] = [
   sound(archiveScenario()),
   sound(archiveScenario({ badDisk: true })),
   sound(lifecycleScenario()),
+  sound(replicationScenario()),
   sound(groupScenario()),
   ...GROUP_FLAWS.map((flaw) => canary(groupScenario(flaw))),
 ];

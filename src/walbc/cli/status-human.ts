@@ -13,6 +13,7 @@ import type {
   ProxyStatus,
   ProxyVolumeStatus,
   ServerCommon,
+  Spool,
   StatusReply,
   StorageStatus,
   StorageVolumeStatus,
@@ -134,7 +135,7 @@ function proxyFacts(status: ProxyStatus, now: number): string[] {
     ...(spool === undefined
       ? []
       : [
-          `spool ${formatSizeForHumans(spool.usedBytes)} of ${formatSizeForHumans(spool.limitBytes)}`,
+          `spool ${formatSizeForHumans(spool.usedBytes)} of ${spoolLimit(spool)}`,
           ...(spool.isFull
             ? ['SPOOL FULL: storages keep their logs until archives take diffs']
             : []),
@@ -188,4 +189,10 @@ function archiveVolumeFacts(status: ArchiveVolumeStatus, now: number): string[] 
     ...work(status.progress, now),
     ...troubles('', status.lastError, status.gaps, now),
   ];
+}
+
+/** Without a limit of its own the disk is the limit. */
+function spoolLimit({ limitBytes, diskFreeBytes, usedBytes }: Spool): string {
+  if (limitBytes > 0) return formatSizeForHumans(limitBytes);
+  return `${formatSizeForHumans(usedBytes + diskFreeBytes)} (disk; no -spool-limit)`;
 }
