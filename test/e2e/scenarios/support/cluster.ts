@@ -214,6 +214,10 @@ export class Cluster implements AsyncDisposable {
     if (member.link !== undefined) member.link.target = member.address;
   }
 
+  runs(name: ServerName): boolean {
+    return this.#member(name).process !== undefined;
+  }
+
   /** kill -9. */
   async kill(name: ServerName): Promise<void> {
     await this.#process(name).kill();
@@ -235,7 +239,7 @@ export class Cluster implements AsyncDisposable {
 
   /** Everything a server that does not run knows and holds is gone. */
   loseData(name: ServerName): void {
-    if (this.#member(name).process !== undefined) throw new Error(`${name} runs`);
+    if (this.runs(name)) throw new Error(`${name} runs`);
     rmSync(this.dataFolder(name), { recursive: true, force: true });
   }
 
