@@ -24,6 +24,7 @@ export class Steps {
       exit(0);
     }
     const unknown = this.#options.find((word) => ![...options, '--dry-run'].includes(word));
+    if (unknown?.startsWith('--layout')) this.#misused('--layout goes before the name of the book');
     if (unknown !== undefined) this.#misused(`unknown option ${unknown}`);
     const count = this.words.length;
     if (count < min || count > max) this.#misused(`wrong number of arguments: ${count}`);

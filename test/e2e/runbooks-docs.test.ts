@@ -52,3 +52,13 @@ test('a runbook of an installed package runs, where Node strips no types from mo
     rmSync(folder, { recursive: true, force: true });
   }
 });
+
+test.each([
+  ['--what', 'unknown option --what'],
+  ['--layout=group.yaml', '--layout goes before the name of the book'],
+])('%s is refused with the usage', async (option, problem) => {
+  const book = join(ROOT, 'examples/recovery/w3-proxy-restarted.ts');
+  const { code, out } = await walb('walbc', 'run', book, option);
+  expect(code).toBe(2);
+  expect(out).toBe(`${problem}\nusage: walbc run w3-proxy-restarted.ts [--dry-run]`);
+});
