@@ -42,6 +42,8 @@ export interface GroupStory {
   readonly flaw: GroupFlaw | undefined;
   /** The workload writes while this is true. */
   isWriting: boolean;
+  /** Called when the storage has sent all of a range, which a proxy now may or may not acknowledge. */
+  readonly afterEnd: () => void;
 }
 
 async function serve(
@@ -161,7 +163,7 @@ export function storageMain(
       tsDeltaInterval: 60,
       syncCompression: COMPRESSION,
     };
-    const own = flawedEnv(spyOnLog(env, story.positions), story.flaw, 'storage');
+    const own = flawedEnv(spyOnLog(env, story), story.flaw, 'storage');
     const turn = new Mutex('workload');
     const volumeDevice = notingResets(flawedDevice(device, story.flaw), turn, story);
     const open = (path: string): Promise<VolumeDevice> =>

@@ -3,7 +3,7 @@ import { type BidiStream, type Channel, type Env, toHex } from '../../src/core/i
 import { ProxyRpc, type WlogDown, type WlogUp } from '../../src/rpc/index.ts';
 import type { Positions } from './group-model.ts';
 
-export function spyOnLog(env: Env, positions: Positions): Env {
+export function spyOnLog(env: Env, { positions, afterEnd }: Listener): Env {
   return onWlogTransfer(env, (stream) => {
     let uuid = '';
     return {
@@ -16,11 +16,17 @@ export function spyOnLog(env: Env, positions: Positions): Env {
         }
         if (part?.$case === 'end') {
           positions.noteGid(uuid, part.value.diff?.snapE?.gidB as bigint, part.value.endLsid);
+          afterEnd();
         }
         return stream.send(message);
       },
     };
   });
+}
+
+interface Listener {
+  readonly positions: Positions;
+  readonly afterEnd: () => void;
 }
 
 type Stream = BidiStream<WlogUp, WlogDown>;

@@ -74,6 +74,7 @@ class GroupRun {
       positions: new Positions(),
       flaw,
       isWriting: true,
+      afterEnd: () => this.#loseAcknowledgement(),
     };
     this.#proxies = world.random.chance(0.5) ? ['p0', 'p1'] : ['p0'];
     this.#focus = flaw === undefined ? world.random.pick(['s0', 'p0', 'a0']) : `${flaw.charAt(0)}0`;
@@ -141,6 +142,13 @@ class GroupRun {
   }
 
   // ---- what goes wrong
+
+  /** Now and then the storage dies before it hears that its log has arrived. */
+  #loseAcknowledgement(): void {
+    if (this.#isQuiet || !this.#world.random.chance(0.05)) return;
+    const { process } = this.#member('s0');
+    this.#world.schedule(this.#world.random.between(0, 15_000), () => this.#world.kill(process));
+  }
 
   async #disturb(): Promise<void> {
     if (this.#failure !== undefined) throw this.#failure;
