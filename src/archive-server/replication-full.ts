@@ -89,7 +89,7 @@ async function prepare(volume: ArchiveVolume, resume: ResumePoint, copy: FullCop
     }
     return done;
   }
-  await catalogue.forget();
+  await volume.forgetData();
   await images.createBase(lbToBytes(copy.sizeLb));
   await catalogue.setArchiveUuid(copy.archiveUuid);
   await resume.save(copy, 0);

@@ -310,8 +310,9 @@ describe('what breaks a replication', () => {
     await a1.restart();
     wire.reset();
     await replicate(a0, a1);
-    // A quarter is zeros; of the rest at least one message need not be sent again.
-    expect(wire.bytes).toBeLessThan(device.content.length * 0.75 - 900_000);
+    // A quarter is zeros; of the rest something need not be sent again, how much is up to the moment
+    // of the cut.
+    expect(wire.bytes).toBeLessThan(device.content.length * 0.75 - 100_000);
     await expectReplicated(device, a0, a1);
   });
 
