@@ -72,27 +72,31 @@ describe('installed with npm install -g', () => {
     else throw new Error(`npm install -g failed:\n${stderr}`);
   }, INSTALL_TIMEOUT);
 
-  test('every program answers, the shell evaluates, the demo succeeds', async () => {
-    if (prefix === undefined) return;
-    const bin = join(prefix, 'bin');
-    const programs = ['walb', 'walb-archive', 'walb-proxy', 'walb-storage', 'walbc', 'wdevc'];
-    expect(readdirSync(bin).sort()).toEqual(programs);
-    for (const program of programs) {
-      expect((await run(join(bin, program), '-h')).toLowerCase()).toContain('usage');
-    }
-    expect(await run(join(bin, 'walbc'), '-c', '[1, 2].map(x => x * 2)')).toBe('[2, 4]');
-    const own = join(folder, 'tmp');
-    mkdirSync(own);
-    const demo = await execa(join(bin, 'walb'), ['demo', '--no-shell', '--size', '16m'], {
-      cwd: folder,
-      env: { TMPDIR: own },
-      reject: false,
-    });
-    expect(demo.stdout).toContain('2 of 2 restored snapshots are equal');
-    expect(demo.exitCode).toBe(0);
-    expect(readdirSync(own)).toEqual([]);
-    expect(processesNaming(own)).toEqual([]);
-  });
+  test(
+    'every program answers, the shell evaluates, the demo succeeds',
+    async () => {
+      if (prefix === undefined) return;
+      const bin = join(prefix, 'bin');
+      const programs = ['walb', 'walb-archive', 'walb-proxy', 'walb-storage', 'walbc', 'wdevc'];
+      expect(readdirSync(bin).sort()).toEqual(programs);
+      for (const program of programs) {
+        expect((await run(join(bin, program), '-h')).toLowerCase()).toContain('usage');
+      }
+      expect(await run(join(bin, 'walbc'), '-c', '[1, 2].map(x => x * 2)')).toBe('[2, 4]');
+      const own = join(folder, 'tmp');
+      mkdirSync(own);
+      const demo = await execa(join(bin, 'walb'), ['demo', '--no-shell', '--size', '16m'], {
+        cwd: folder,
+        env: { TMPDIR: own },
+        reject: false,
+      });
+      expect(demo.stdout).toContain('2 of 2 restored snapshots are equal');
+      expect(demo.exitCode).toBe(0);
+      expect(readdirSync(own)).toEqual([]);
+      expect(processesNaming(own)).toEqual([]);
+    },
+    INSTALL_TIMEOUT,
+  );
 
   test('the library is imported under its names', async () => {
     if (prefix === undefined) return;
