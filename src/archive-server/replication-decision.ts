@@ -14,7 +14,7 @@
  *   unknown   nothing says so and nothing contradicts: the images are compared instead
  *   diverged  the client's line at this gid is of another history: only a resync helps
  *
- * Source: semantics.md D.9, A.2-A.5; docs/differences.d/replication.md.
+ * Source: semantics.md D.9, A.2-A.5; docs/differences.md.
  */
 import { type Bytes, type Gid, WalbError } from '../core/index.ts';
 import {

@@ -2,7 +2,7 @@
  * Super sector of a log device: identity, ring size, and the positions a restart begins from.
  * docs/formats-wlog.md has the table. Source: formats.md 3.
  *
- * Unlike walb-tools 1.0.19, the checksum is verified on every read (differences.d/wlog.md).
+ * Unlike walb-tools 1.0.19, the checksum is verified on every read (docs/differences.md).
  */
 import { type Bytes, LB_SIZE, type Lb, type Lsid, type Pb, UUID_BYTES } from '../core/index.ts';
 import { checksum } from '../kernels/index.ts';
