@@ -81,6 +81,7 @@ export async function sendNext(
   } catch (thrown) {
     const error = WalbError.from(thrown);
     volume.sendFailed(archive, error);
+    volume.queue(archive).silentSince ??= volume.now();
     const level = hasCode(error, 'cancelled') ? 'info' : 'warn';
     volume.log[level]({ peer: archive, err: error }, 'wdiff send failed');
     return { next: 'retry', delay: RECONNECT_DELAY_MS };
@@ -199,6 +200,7 @@ async function react(
   reply: WdiffReply,
 ): Promise<SendOutcome | undefined> {
   const reaction = reactionTo(reply.answer);
+  volume.queue(archive).silentSince = undefined;
   if (reaction === 'send') return undefined;
   const state = volume.queue(archive);
   const span = formatSpan(offer.diff);

@@ -93,7 +93,7 @@ export class ProxyServer implements ControlLogic {
       handle(ProxyRpc.isWdiffSendError, async (request) => {
         this.requireVolume(request.volume, 'get is-wdiff-send-error');
         const { volume, archive } = this.#archiveOf(request);
-        return { value: volume.queue(archive).sendError };
+        return { value: volume.isSendError(archive) };
       }),
       handle(ProxyRpc.getProxyDiff, async ({ volume: id, archive }) => {
         const volume = this.#volumes.get(checkVolumeId(id));

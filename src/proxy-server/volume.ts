@@ -40,6 +40,8 @@ export interface QueueState {
   delay: Millis | undefined;
   lastSent: UnixSeconds;
   lastError: LastError | undefined;
+  /** First attempt since which the archive has not even answered; undefined after an answer. */
+  silentSince: UnixSeconds | undefined;
   gap: GapReport | undefined;
   discarded: number;
 }
@@ -49,11 +51,13 @@ export class ProxyVolume extends ServerVolume<ProxyState, ProxyTrigger, ProxyAct
   lastReceived: UnixSeconds = 0;
   lastStorage = '';
   readonly #core: ServerCore;
+  readonly #retryTimeout: UnixSeconds;
   readonly #queues = new Map<string, QueueState>();
 
   constructor(core: ServerCore, config: ProxyConfig, id: string, initial: ProxyState) {
     super(core, id, proxyModel, initial);
     this.#core = core;
+    this.#retryTimeout = config.retryTimeout;
     this.spool = new Spool(core.env, `${config.baseDirectory}/${id}`);
   }
 
@@ -74,6 +78,7 @@ export class ProxyVolume extends ServerVolume<ProxyState, ProxyTrigger, ProxyAct
         delay: undefined,
         lastSent: 0,
         lastError: undefined,
+        silentSince: undefined,
         gap: undefined,
         discarded: 0,
       };
@@ -98,6 +103,7 @@ export class ProxyVolume extends ServerVolume<ProxyState, ProxyTrigger, ProxyAct
       if (archive !== undefined && name !== archive) continue;
       state.sendError = false;
       state.delay = undefined;
+      state.silentSince = undefined;
     }
     this.changed.notify();
   }
@@ -115,9 +121,20 @@ export class ProxyVolume extends ServerVolume<ProxyState, ProxyTrigger, ProxyAct
     state.sendError = false;
     state.delay = undefined;
     state.lastError = undefined;
+    state.silentSince = undefined;
     state.gap = undefined;
     state.lastSent = this.now();
     this.touch('diff');
+  }
+
+  /**
+   * `is-wdiff-send-error`: the archive was given up, or has not answered for the retry timeout.
+   * Diffs for one that is merely down are still tried (C.4); the operator is told all the same (W4).
+   */
+  isSendError(archive: string): boolean {
+    const { sendError, silentSince } = this.queue(archive);
+    if (sendError || silentSince === undefined) return sendError;
+    return this.now() - silentSince > this.#retryTimeout;
   }
 
   // ---- what clients see
@@ -137,7 +154,7 @@ export class ProxyVolume extends ServerVolume<ProxyState, ProxyTrigger, ProxyAct
       wdiffTotalSizeBytes: totalSize(queued),
       ...(range === undefined ? {} : { minGid: range.min, maxGid: range.max }),
       lastWdiffSent: state.lastSent,
-      isWdiffSendError: state.sendError,
+      isWdiffSendError: this.isSendError(archive),
       wdiffSendDelayMeasuredSec: this.#ageOf(queued),
       lastError: state.lastError,
       gap: state.gap,

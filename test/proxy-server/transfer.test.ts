@@ -261,18 +261,21 @@ describe('sending diffs', () => {
       expect(await sendError(setup)).toBe(false);
     }));
 
-  it('an archive that is down is tried each second for ever (W4)', () =>
+  it('an archive that is down is tried each second for ever, and flagged after a while (W4)', () =>
     ServerWorld.run(async (world) => {
       const proxy = await startProxy(world);
       await addArchive(proxy.channel, 'a0');
       await startVolume(proxy.channel);
       const setup = { world, proxy, archive: new FakeArchive() };
       await sendLog(proxy.channel, 0n, 1n);
-      await world.sleep(200_000);
+      await world.sleep(55_000);
       expect(await sendError(setup)).toBe(false);
+      await world.sleep(145_000);
+      expect(await sendError(setup)).toBe(true);
       expect((await statusOf(setup)).archives[0]?.lastError?.error?.code).toBe('unavailable');
       await setup.archive.listen(world, 'a0');
       await world.until(() => setup.archive.stored.length === 1, 2000);
+      await world.until(async () => !(await sendError(setup)), 2000);
     }));
 });
 
