@@ -73,7 +73,7 @@ export const PROXY_COMMANDS: readonly CommandSpec[] = [
     about: 'archives a proxy delivers to: list, get, add, update, delete',
     parameters: [
       { name: 'list|get|add|update|delete', type: 'text' },
-      { name: 'VOL...', type: 'words', repeated: true },
+      { name: 'VOL ARGS', type: 'words', repeated: true },
     ],
     run: archiveInfo,
   },
@@ -89,5 +89,5 @@ async function archiveInfo(context: CommandContext, args: Args): Promise<string 
     );
   }
   const { parameters, run } = ACTIONS[action] as Pick<CommandSpec, 'parameters' | 'run'>;
-  return await run(context, parseParameters(parameters, args.all('VOL...')));
+  return await run(context, parseParameters(parameters, args.all('VOL ARGS')));
 }
