@@ -2,9 +2,9 @@
  * Settings of a proxy server: original options (cli.md 2) and their bounds.
  */
 
-import { type Bytes, MIB, type Millis } from '../core/index.ts';
+import { type Bytes, type Logger, MIB, type Millis } from '../core/index.ts';
 import type { OptionSpec } from '../core/original-options.ts';
-import type { OptionValues } from '../server/common-options.ts';
+import { type OptionValues, retryDelays } from '../server/common-options.ts';
 
 export interface ProxyConfig {
   readonly baseDirectory: string;
@@ -43,15 +43,13 @@ export const PROXY_OPTIONS: readonly OptionSpec[] = [
 ];
 
 /** Throws `invalid-argument` naming the option. */
-export function proxyConfig(options: OptionValues): ProxyConfig {
-  const minDelay = options.positive('delay') * 1000;
+export function proxyConfig(options: OptionValues, log?: Logger): ProxyConfig {
   return {
     baseDirectory: options.text('b') as string,
     maxBackgroundTasks: options.positive('bg'),
     maxWdiffSend: options.positive('wd') * MIB,
     maxWdiffFiles: options.positive('wn'),
-    minDelay,
-    maxDelay: Math.max(minDelay, options.positive('maxdelay') * 1000),
+    ...retryDelays(options, log),
     retryTimeout: options.number('rto'),
     startStopped: options.has('stop'),
     spoolLimit: options.number('spool-limit'),

@@ -10,7 +10,8 @@ process.exitCode = await serverMain(
     about: 'Turns log from storage servers into diffs and delivers them to archive servers.',
     hostType: HostType.PROXY,
     options: PROXY_OPTIONS,
-    create: (core, options, settings) => new ProxyServer(core, proxyConfig(options), settings),
+    create: (core, options, settings) =>
+      new ProxyServer(core, proxyConfig(options, core.log), settings),
   },
   process.argv.slice(2),
 );

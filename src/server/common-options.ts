@@ -5,7 +5,7 @@
  * `-tls-*` is needed for anything beyond loopback.
  */
 
-import { WalbError } from '../core/index.ts';
+import { type Logger, type Millis, WalbError } from '../core/index.ts';
 import {
   type OptionSpec,
   type ParsedOptions,
@@ -22,6 +22,10 @@ export const COMMON_OPTIONS: readonly OptionSpec[] = [
   { name: 'maxconn', type: 'integer', help: 'calls served at once', default: '10' },
   { name: 'fg', type: 'integer', help: 'foreground tasks at once', default: '2' },
   { name: 'to', type: 'integer', help: 'connect timeout in seconds', default: '10' },
+  { name: 'ka', type: 'flag', help: 'notice dead peers as the next three options say' },
+  { name: 'kaidle', type: 'integer', help: 'seconds of silence before a probe', default: '1800' },
+  { name: 'kaintvl', type: 'integer', help: 'seconds between probes', default: '60' },
+  { name: 'kacnt', type: 'integer', help: 'unanswered probes of a dead peer', default: '10' },
   {
     name: 'allow-exec',
     type: 'string',
@@ -73,6 +77,7 @@ export class OptionValues {
 /** Throws `invalid-argument` for common options that no server would start with (cli.md 2). */
 export function checkCommonOptions(options: OptionValues): void {
   for (const name of ['maxconn', 'fg', 'to']) options.positive(name);
+  keepAliveOf(options);
   const tls = ['tls-cert', 'tls-key', 'tls-ca'];
   const given = tls.filter((name) => options.has(name));
   if (given.length === 0 || given.length === tls.length) return;
@@ -80,4 +85,52 @@ export function checkCommonOptions(options: OptionValues): void {
     'invalid-argument',
     `TLS needs -tls-cert, -tls-key and -tls-ca together; only -${given.join(', -')} is given`,
   );
+}
+
+/** As TCP knows it; `-ka` and its values. */
+export interface KeepAliveSettings {
+  readonly idleSec: number;
+  readonly intervalSec: number;
+  readonly count: number;
+}
+
+/** The largest values the original takes (cli.md 2). */
+const MAX_IDLE_SEC = 86_400;
+const MAX_INTERVAL_SEC = 3_600;
+const MAX_PROBES = 100;
+
+/** Undefined without `-ka`. The values are checked in any case. Throws `invalid-argument`. */
+export function keepAliveOf(options: OptionValues): KeepAliveSettings | undefined {
+  const settings = {
+    idleSec: upTo(options, 'kaidle', MAX_IDLE_SEC),
+    intervalSec: upTo(options, 'kaintvl', MAX_INTERVAL_SEC),
+    count: upTo(options, 'kacnt', MAX_PROBES),
+  };
+  return options.has('ka') ? settings : undefined;
+}
+
+function upTo(options: OptionValues, name: string, max: number): number {
+  const value = options.positive(name);
+  if (value <= max) return value;
+  throw new WalbError('invalid-argument', `-${name} ${value} is too much: at most ${max}`, {
+    details: { option: name },
+  });
+}
+
+/**
+ * `-delay` and `-maxdelay`. A longest delay below the shortest is raised to it, with a warning
+ * (cli.md 2). Throws `invalid-argument`.
+ */
+export function retryDelays(
+  options: OptionValues,
+  log?: Logger,
+): { readonly minDelay: Millis; readonly maxDelay: Millis } {
+  const [min, max] = [options.positive('delay'), options.positive('maxdelay')];
+  if (max < min) {
+    log?.warn(
+      { delay: min, maxdelay: max },
+      `-maxdelay ${max} is less than -delay: ${min} is taken`,
+    );
+  }
+  return { minDelay: min * 1000, maxDelay: Math.max(min, max) * 1000 };
 }

@@ -143,7 +143,7 @@ export function controlBindings(
 function available<F>(core: ServerCore, command: string, method: F | undefined): F {
   if (method !== undefined) return method;
   const kind = core.identity.hostType;
-  throw new WalbError('unsupported', `a ${kind} server has no command ${command}`, {
+  throw new WalbError('unsupported', `${kind} servers have no command ${command}`, {
     details: { command, kind },
   });
 }

@@ -24,6 +24,7 @@ import {
   type ExecOutput,
   type ExecRequest,
   type GetVersionReply,
+  type GrpcNetworkOptions,
   grpcNetwork,
   HandlerStatistics,
   type HostType,
@@ -31,7 +32,13 @@ import {
   logCalls,
   PROTOCOL_VERSION,
 } from '../rpc/index.ts';
-import { COMMON_OPTIONS, checkCommonOptions, OptionValues } from './common-options.ts';
+import {
+  COMMON_OPTIONS,
+  checkCommonOptions,
+  type KeepAliveSettings,
+  keepAliveOf,
+  OptionValues,
+} from './common-options.ts';
 import { parseWithConfig } from './config-file.ts';
 import { type ControlLogic, controlBindings } from './control.ts';
 import { ServerCore } from './server-core.ts';
@@ -114,8 +121,10 @@ async function serve(
   nodeId: string,
   log: Logger,
 ): Promise<void> {
+  const keepAlive = keepAliveOf(options);
   const network = grpcNetwork({
     ...tlsFrom(options),
+    ...probesOf(keepAlive),
     connectTimeout: options.positive('to') * 1000,
     log,
   });
@@ -145,6 +154,7 @@ async function serve(
     maxConnections: options.positive('maxconn'),
     maxBackgroundTasks: options.has('bg') ? options.positive('bg') : 1,
     socketTimeoutSec: options.positive('to'),
+    ...(keepAlive === undefined ? {} : { keepAlive }),
     version: version.version,
     connections: () => limit.running,
     memoryBytes: () => process.memoryUsage.rss(),
@@ -195,9 +205,16 @@ async function abortSoon(env: Env, listener: { abort(): void }): Promise<void> {
   listener.abort();
 }
 
-/** SIGINT, SIGQUIT, SIGTERM: shutdown by force (cli.md 2). Returns how to stop listening to them. */
+/** A peer is given up after as long as TCP would take: one long wait in place of several probes. */
+function probesOf(keepAlive: KeepAliveSettings | undefined): Pick<GrpcNetworkOptions, 'keepAlive'> {
+  if (keepAlive === undefined) return {};
+  const { idleSec, intervalSec, count } = keepAlive;
+  return { keepAlive: { idle: idleSec * 1000, timeout: intervalSec * count * 1000 } };
+}
+
+/** SIGINT, SIGQUIT, SIGABRT, SIGTERM: shutdown by force (cli.md 2). Returns how to stop listening to them. */
 function onSignals(core: ServerCore): () => void {
-  const signals = ['SIGINT', 'SIGQUIT', 'SIGTERM'] as const;
+  const signals = ['SIGINT', 'SIGQUIT', 'SIGABRT', 'SIGTERM'] as const;
   const stop = (): void => core.requestShutdown('force');
   for (const signal of signals) process.on(signal, stop);
   return () => {

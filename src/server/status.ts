@@ -1,6 +1,7 @@
 /** The parts of `status` and of volume views that are alike for all server kinds (cli.md 1.6). */
 import type { Bytes } from '../core/index.ts';
 import { type ServerCommon, StopState, VolumeState, type VolumeView } from '../rpc/index.ts';
+import type { KeepAliveSettings } from './common-options.ts';
 import type { ServerCore } from './server-core.ts';
 
 /** Settings every server has; its main fills them in from the options. */
@@ -10,6 +11,8 @@ export interface CommonSettings {
   readonly maxConnections: number;
   readonly maxBackgroundTasks: number;
   readonly socketTimeoutSec: number;
+  /** Absent = off. */
+  readonly keepAlive?: KeepAliveSettings;
   readonly version: string;
   /** Read anew for each status. */
   readonly connections: () => number;
@@ -31,7 +34,8 @@ export function commonStatus(
     maxBackgroundTasks: settings.maxBackgroundTasks,
     backgroundTasks,
     socketTimeoutSec: settings.socketTimeoutSec,
-    keepAlive: undefined,
+    keepAlive:
+      settings.keepAlive === undefined ? undefined : { enabled: true, ...settings.keepAlive },
     started: core.started,
     pid: core.pid,
     version: settings.version,

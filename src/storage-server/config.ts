@@ -5,13 +5,14 @@ import {
   bytesToLb,
   formatHostPort,
   type Lb,
+  type Logger,
   MIB,
   type Millis,
   parseHostPort,
   WalbError,
 } from '../core/index.ts';
 import type { OptionSpec } from '../core/original-options.ts';
-import type { OptionValues } from '../server/common-options.ts';
+import { type OptionValues, retryDelays } from '../server/common-options.ts';
 import { DEFAULT_DEVICE_DIRECTORY } from '../wdev/daemon/definition.ts';
 import { type CompressOption, parseCompressOption } from '../wdiff/index.ts';
 
@@ -70,8 +71,7 @@ export const STORAGE_OPTIONS: readonly OptionSpec[] = [
 ];
 
 /** Throws `invalid-argument` naming the option. */
-export function storageConfig(options: OptionValues): StorageConfig {
-  const minDelay = options.positive('delay') * 1000;
+export function storageConfig(options: OptionValues, log?: Logger): StorageConfig {
   return {
     baseDirectory: options.text('b') as string,
     archive: address(options.text('archive') as string, 'archive'),
@@ -79,8 +79,7 @@ export function storageConfig(options: OptionValues): StorageConfig {
     maxBackgroundTasks: options.positive('bg'),
     maxWlogSend: options.positive('wl') * MIB,
     snapshotInterval: options.positive('snapintvl'),
-    minDelay,
-    maxDelay: Math.max(minDelay, options.positive('maxdelay') * 1000),
+    ...retryDelays(options, log),
     fullScanLbPerSec: bytesToLb(options.number('fst')),
     tsDeltaInterval: options.positive('tsdintvl'),
     syncCompression: parseCompressOption(options.text('sync-cmpr') as string),

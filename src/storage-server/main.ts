@@ -42,7 +42,7 @@ process.exitCode = await serverMain(
     create: (core, options, settings) =>
       new StorageServer(
         core,
-        storageConfig(options),
+        storageConfig(options, core.log),
         settings,
         devices(core.env, options, core.identity.nodeId),
       ),
