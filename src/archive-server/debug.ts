@@ -1,7 +1,7 @@
 /**
  * Commands that change metadata as they are told, for repairs by hand and for tests.
  *
- * Source: cli.md 1.4 `dbg-*`: no safety checks beyond syntax.
+ * Source: cli.md 1.4 `dbg-*`: no safety checks beyond syntax, and beyond that no action runs.
  */
 import { type Binding, UUID_BYTES, WalbError } from '../core/index.ts';
 import { ArchiveRpc, handle, stateFromMessage } from '../rpc/index.ts';
@@ -11,24 +11,24 @@ import { ARCHIVE_STEADY_STATES, type ArchiveCommand } from './states.ts';
 import type { ArchiveVolume } from './volume.ts';
 
 export interface DebugHost {
-  /** Throws `wrong-state` for a volume that is Clear. */
-  require(volume: string, command: ArchiveCommand): ArchiveVolume;
+  /** The volume, admitted for the command. Throws its refusal. */
+  admitted(volume: string, command: ArchiveCommand): ArchiveVolume;
 }
 
+/** One rule for all: nothing may run that uses what they change. */
 const COMMAND = 'dbg-reload-metadata';
 
 export function debugBindings(host: DebugHost): Binding[] {
   return [
     handle(ArchiveRpc.reloadMetadata, async ({ volume: id }) => {
-      const volume = host.require(id, COMMAND);
-      volume.admit(COMMAND);
+      const volume = host.admitted(id, COMMAND);
       using _lock = await volume.lock.lock();
       volume.catalogue.load();
       touchAll(volume);
       return {};
     }),
     handle(ArchiveRpc.setUuid, async ({ volume: id, uuid }) => {
-      const volume = host.require(id, COMMAND);
+      const volume = host.admitted(id, COMMAND);
       if (uuid.length !== UUID_BYTES) {
         throw new WalbError('invalid-argument', 'uuid must be 16 bytes (32 hex digits)');
       }
@@ -37,7 +37,7 @@ export function debugBindings(host: DebugHost): Binding[] {
       return {};
     }),
     handle(ArchiveRpc.setState, async ({ volume: id, state }) => {
-      const volume = host.require(id, COMMAND);
+      const volume = host.admitted(id, COMMAND);
       const wanted = storedState(state);
       // Refused while a transition is under way, before anything is written.
       volume.machine.force(wanted);
@@ -45,7 +45,7 @@ export function debugBindings(host: DebugHost): Binding[] {
       return {};
     }),
     handle(ArchiveRpc.setBase, async ({ volume: id, base }) => {
-      const volume = host.require(id, COMMAND);
+      const volume = host.admitted(id, COMMAND);
       const wanted = stateFromMessage(base);
       await volume.catalogue.setBase(metaState(wanted.base, wanted.timestamp, wanted.applyingTo));
       volume.log.warn({}, 'base state set by hand');

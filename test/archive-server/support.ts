@@ -142,10 +142,13 @@ export interface TestArchive extends AsyncDisposable {
   restart(options?: Partial<ArchiveOptions>): Promise<void>;
 }
 
-export async function testArchive(options: Partial<ArchiveOptions> = {}): Promise<TestArchive> {
+export async function testArchive(
+  options: Partial<ArchiveOptions> = {},
+  adapt: (env: Env) => Env = (env) => env,
+): Promise<TestArchive> {
   const directory = mkdtempSync(join(tmpdir(), 'walb-archive-'));
   const network = new MemoryNetwork();
-  const env = createRealEnv({ network: network.host('a0'), log: silentLogger });
+  const env = adapt(createRealEnv({ network: network.host('a0'), log: silentLogger }));
   const start = (more: Partial<ArchiveOptions> = {}) =>
     startArchive(env, { directory, address: 'a0:1', ...options, ...more });
   let archive = await start();
