@@ -14,7 +14,11 @@ export interface BackupRequest {
   /** Scan unit: 512 B to 4 MiB, a multiple of 512. */
   bulkBytes: number;
   /** Absent = the server's -sync-cmpr. */
-  compression: CompressOption | undefined;
+  compression:
+    | CompressOption
+    | undefined;
+  /** Full backup: do not go on with an interrupted one. */
+  fromStart?: boolean | undefined;
 }
 
 export interface SnapshotReply {
@@ -61,7 +65,7 @@ export interface DumpLogpackHeaderReply {
 }
 
 function createBaseBackupRequest(): BackupRequest {
-  return { volume: "", bulkBytes: 0, compression: undefined };
+  return { volume: "", bulkBytes: 0, compression: undefined, fromStart: undefined };
 }
 
 export const BackupRequest: MessageFns<BackupRequest> = {
@@ -74,6 +78,9 @@ export const BackupRequest: MessageFns<BackupRequest> = {
     }
     if (message.compression !== undefined) {
       CompressOption.encode(message.compression, writer.uint32(26).fork()).join();
+    }
+    if (message.fromStart !== undefined) {
+      writer.uint32(32).bool(message.fromStart);
     }
     return writer;
   },
@@ -115,6 +122,14 @@ export const BackupRequest: MessageFns<BackupRequest> = {
             message.compression = CompressOption.decode(reader, reader.uint32());
             continue;
           }
+          case 4: {
+            if (tag !== 32) {
+              break;
+            }
+
+            message.fromStart = reader.bool();
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -137,6 +152,7 @@ export const BackupRequest: MessageFns<BackupRequest> = {
     message.compression = (object.compression !== undefined && object.compression !== null)
       ? CompressOption.fromPartial(object.compression)
       : undefined;
+    message.fromStart = object.fromStart ?? undefined;
     return message;
   },
 };

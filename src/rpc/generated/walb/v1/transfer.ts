@@ -288,11 +288,17 @@ export interface BackupHello {
   compression: CompressOption | undefined;
 }
 
-/** After the log reset. */
+/** After the log reset, or instead of it. */
 export interface BackupStart {
   uuid: Uint8Array;
   /** The gid the log was reset to. */
   gidB: bigint;
+  /**
+   * Full backup: the log was not reset; the log history is that of an interrupted full backup. When the
+   * archive can not go on with that one it answers start_lb 0, has changed nothing, and waits for
+   * another start without this mark.
+   */
+  resume?: boolean | undefined;
 }
 
 export interface FullSyncUp {
@@ -306,6 +312,12 @@ export interface FullSyncUp {
     | //
     /** |gidB,gidE|. */
     { $case: "end"; value: MetaSnap }
+    | //
+    /**
+     * Everything that the image before this block was read from is in log on stable storage. A resume
+     * begins no later: behind it a power cut at the storage can take back what was read.
+     */
+    { $case: "settled"; value: CompareProgress }
     | undefined;
 }
 
@@ -332,6 +344,8 @@ export interface FullSyncStarted {
    * the same log history (BackupStart).
    */
   startLb: number;
+  /** Why not, where a resume was asked for and start_lb is 0. */
+  refusal?: string | undefined;
 }
 
 export interface HashSyncUp {
@@ -1686,7 +1700,7 @@ export const BackupHello: MessageFns<BackupHello> = {
 };
 
 function createBaseBackupStart(): BackupStart {
-  return { uuid: new Uint8Array(0), gidB: 0n };
+  return { uuid: new Uint8Array(0), gidB: 0n, resume: undefined };
 }
 
 export const BackupStart: MessageFns<BackupStart> = {
@@ -1699,6 +1713,9 @@ export const BackupStart: MessageFns<BackupStart> = {
         throw new globalThis.Error("value provided for field message.gidB of type uint64 too large");
       }
       writer.uint32(16).uint64(message.gidB);
+    }
+    if (message.resume !== undefined) {
+      writer.uint32(24).bool(message.resume);
     }
     return writer;
   },
@@ -1732,6 +1749,14 @@ export const BackupStart: MessageFns<BackupStart> = {
             message.gidB = reader.uint64() as bigint;
             continue;
           }
+          case 3: {
+            if (tag !== 24) {
+              break;
+            }
+
+            message.resume = reader.bool();
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -1751,6 +1776,7 @@ export const BackupStart: MessageFns<BackupStart> = {
     const message = createBaseBackupStart();
     message.uuid = object.uuid ?? new Uint8Array(0);
     message.gidB = (object.gidB !== undefined && object.gidB !== null) ? BigInt(object.gidB) : 0n;
+    message.resume = object.resume ?? undefined;
     return message;
   },
 };
@@ -1776,6 +1802,9 @@ export const FullSyncUp: MessageFns<FullSyncUp> = {
         break;
       case "end":
         MetaSnap.encode(message.message.value, writer.uint32(42).fork()).join();
+        break;
+      case "settled":
+        CompareProgress.encode(message.message.value, writer.uint32(50).fork()).join();
         break;
     }
     return writer;
@@ -1834,6 +1863,14 @@ export const FullSyncUp: MessageFns<FullSyncUp> = {
             message.message = { $case: "end", value: MetaSnap.decode(reader, reader.uint32()) };
             continue;
           }
+          case 6: {
+            if (tag !== 50) {
+              break;
+            }
+
+            message.message = { $case: "settled", value: CompareProgress.decode(reader, reader.uint32()) };
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -1879,6 +1916,12 @@ export const FullSyncUp: MessageFns<FullSyncUp> = {
       case "end": {
         if (object.message?.value !== undefined && object.message?.value !== null) {
           message.message = { $case: "end", value: MetaSnap.fromPartial(object.message.value) };
+        }
+        break;
+      }
+      case "settled": {
+        if (object.message?.value !== undefined && object.message?.value !== null) {
+          message.message = { $case: "settled", value: CompareProgress.fromPartial(object.message.value) };
         }
         break;
       }
@@ -2003,7 +2046,7 @@ export const FullSyncDown: MessageFns<FullSyncDown> = {
 };
 
 function createBaseFullSyncStarted(): FullSyncStarted {
-  return { startLb: 0 };
+  return { startLb: 0, refusal: undefined };
 }
 
 export const FullSyncStarted: MessageFns<FullSyncStarted> = {
@@ -2013,6 +2056,9 @@ export const FullSyncStarted: MessageFns<FullSyncStarted> = {
         throw new globalThis.Error("value provided for field BigInt(message.startLb) of type uint64 too large");
       }
       writer.uint32(8).uint64(BigInt(message.startLb));
+    }
+    if (message.refusal !== undefined) {
+      writer.uint32(18).string(message.refusal);
     }
     return writer;
   },
@@ -2038,6 +2084,14 @@ export const FullSyncStarted: MessageFns<FullSyncStarted> = {
             message.startLb = longToNumber(reader.uint64());
             continue;
           }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.refusal = reader.string();
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -2056,6 +2110,7 @@ export const FullSyncStarted: MessageFns<FullSyncStarted> = {
   fromPartial<I extends Exact<DeepPartial<FullSyncStarted>, I>>(object: I): FullSyncStarted {
     const message = createBaseFullSyncStarted();
     message.startLb = object.startLb ?? 0;
+    message.refusal = object.refusal ?? undefined;
     return message;
   },
 };
