@@ -67,6 +67,7 @@ export interface SendOptions {
   readonly maxLogSizePb?: number;
   readonly diff?: Diff;
   readonly uuid?: Uint8Array;
+  readonly volume?: string;
   readonly sizeLb?: number;
   /** Called between accept and the first pack. */
   readonly meanwhile?: () => Promise<void>;
@@ -101,7 +102,7 @@ export async function sendLog(
     message: {
       $case: 'hello',
       value: {
-        volume: VOLUME,
+        volume: options.volume ?? VOLUME,
         uuid,
         pbs: log.pbs,
         salt: log.salt,
