@@ -66,7 +66,7 @@ export class StorageServer implements ControlLogic {
     this.#devices = devices;
     this.#scanLbPerSec = config.fullScanLbPerSec;
     this.proxies = new ProxyPool(core, config.proxies, () => this.#scheduler.queue.runNow());
-    this.#scheduler = new Scheduler(this, (id) => this.#volumes.get(id));
+    this.#scheduler = new Scheduler(this, (id) => this.find(id));
     this.#tsDelta = new TsDeltaWatcher(core, config.archive, config.tsDeltaInterval, () =>
       [...this.#volumes.values()].filter(({ state }) => state === 'Target'),
     );
@@ -125,6 +125,10 @@ export class StorageServer implements ControlLogic {
   }
 
   // ---- what backup.ts and scheduler.ts need
+
+  find(id: string): StorageVolume | undefined {
+    return this.#volumes.get(id);
+  }
 
   scanLimit(): Lb {
     return this.#scanLbPerSec;
