@@ -1,7 +1,10 @@
 /** The demo's report: one line per step, printed as the step ends. */
 import { type Bytes, formatSizeForHumans, type Millis } from '../core/index.ts';
 
-const COLUMNS = [44, 10, 8, 10] as const;
+const COLUMNS = [38, 9, 8, 11] as const;
+
+/** Of every line of the report. */
+const INDENT = 2;
 
 export interface Step {
   readonly what: string;
@@ -14,11 +17,14 @@ export type Print = (line: string) => void;
 
 export class Report {
   readonly #print: Print;
+  readonly #columns: number;
   #differences = 0;
   #comparisons = 0;
 
-  constructor(print: Print) {
+  /** `columns` is the width of the terminal; without one, every step is one line. */
+  constructor(print: Print, columns = Number.POSITIVE_INFINITY) {
     this.#print = print;
+    this.#columns = columns;
   }
 
   get isGood(): boolean {
@@ -40,7 +46,10 @@ export class Report {
     const rate = bytes === undefined || ms === undefined ? '' : formatRate(bytes, ms);
     const [first, ...others] = COLUMNS;
     const cells = [size, time, rate].map((cell, i) => cell.padStart(others[i] as number));
-    this.line(`${what.padEnd(first)}${cells.join('')}   ${note ?? ''}`.trimEnd());
+    const figures = `${what.padEnd(first)}${cells.join('')}`;
+    const line = `${figures}   ${note ?? ''}`.trimEnd();
+    const fits = INDENT + line.length <= this.#columns;
+    for (const part of fits ? [line] : [figures.trimEnd(), `  ${note}`]) this.line(part);
   }
 
   /** A restored snapshot against what was on the volume when it was taken. */

@@ -49,7 +49,10 @@ async function run(
   keeper: Keeper,
   interruption: Interruption,
 ): Promise<number> {
-  const report = new Report((line) => process.stdout.write(`${line}\n`));
+  const report = new Report(
+    (line) => process.stdout.write(`${line}\n`),
+    process.stdout.isTTY ? process.stdout.columns : undefined,
+  );
   const began = performance.now();
   const group = await BackupGroup.start({
     folder,

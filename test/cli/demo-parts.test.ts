@@ -32,7 +32,18 @@ describe('Report', () => {
 
   test('prints sizes, times and rates in columns', () => {
     report().step({ what: 'copy', bytes: 64 << 20, ms: 500, note: 'gid 7' });
-    expect(lines).toEqual([`  ${'copy'.padEnd(44)}    64 MiB  0.50 s  134 MB/s   gid 7`]);
+    expect(lines).toEqual([`  ${'copy'.padEnd(38)}   64 MiB  0.50 s   134 MB/s   gid 7`]);
+  });
+
+  test('a note that does not fit the terminal has a line of its own', () => {
+    const narrow = new Report((line) => void lines.push(line), 80);
+    narrow.step({ what: 'copy', bytes: 64 << 20, ms: 500, note: 'fits here' });
+    narrow.step({ what: 'copy', bytes: 64 << 20, ms: 500, note: 'does not fit here' });
+    expect(lines).toEqual([
+      `  ${'copy'.padEnd(38)}   64 MiB  0.50 s   134 MB/s   fits here`,
+      `  ${'copy'.padEnd(38)}   64 MiB  0.50 s   134 MB/s`,
+      '    does not fit here',
+    ]);
   });
 });
 
