@@ -6,7 +6,6 @@
  *
  * Source: cli.md 2, F.1 (shutdown).
  */
-import { spawn } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 import { hostname } from 'node:os';
 import { makeDirectoryDurably } from '../core/durable.ts';
@@ -21,8 +20,6 @@ import { createRealEnv } from '../core/real-env.ts';
 import { createRealLogger } from '../core/real-logger.ts';
 import {
   CallLimit,
-  type ExecOutput,
-  type ExecRequest,
   type GetVersionReply,
   type GrpcNetworkOptions,
   grpcNetwork,
@@ -42,6 +39,7 @@ import {
 import { parseWithConfig } from './config-file.ts';
 import { type ControlLogic, controlBindings } from './control.ts';
 import { ServerCore } from './server-core.ts';
+import { spawnProgram } from './spawn-program.ts';
 import type { CommonSettings } from './status.ts';
 
 /** A server once it is made: what the program needs to run it. */
@@ -272,19 +270,4 @@ function versionReply(): GetVersionReply {
     protocolVersion: PROTOCOL_VERSION,
     nodeVersion: process.version,
   };
-}
-
-async function* spawnProgram({
-  program,
-  arguments: args,
-}: ExecRequest): AsyncGenerator<ExecOutput> {
-  const child = spawn(program, args, { stdio: ['ignore', 'pipe', 'pipe'] });
-  const exited = Promise.withResolvers<{ code: number | null; signal: string | null }>();
-  child.on('error', (error) => exited.reject(WalbError.from(error, `cannot run ${program}`)));
-  child.on('close', (code, signal) => exited.resolve({ code, signal }));
-  exited.promise.catch(() => {});
-  for await (const data of child.stdout) yield { output: { $case: 'stdout', value: data } };
-  for await (const data of child.stderr) yield { output: { $case: 'stderr', value: data } };
-  const { code, signal } = await exited.promise;
-  yield { output: { $case: 'exit', value: { code: code ?? -1, signal: signal ?? '' } } };
 }
