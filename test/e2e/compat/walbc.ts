@@ -1,0 +1,89 @@
+/**
+ * The command line `walbc` at real servers, as scripts use it: words in; exit code, stdout and stderr
+ * out. It runs in this process, so that hundreds of commands take seconds; `bin/walbc` itself is run
+ * where the program matters.
+ */
+import { expect } from 'vitest';
+import { RealClock } from '../../../src/core/real-clock.ts';
+import { grpcNetwork } from '../../../src/rpc/index.ts';
+import { walbcProgram } from '../../../src/walbc/cli/program.ts';
+import type { ServerParam } from '../../../src/walbc/index.ts';
+
+export interface Outcome {
+  readonly code: number;
+  /** One character per byte. */
+  readonly stdout: string;
+  readonly stderr: string;
+}
+
+export async function walbc(...words: string[]): Promise<Outcome> {
+  let [stdout, stderr] = ['', ''];
+  const code = await walbcProgram(words, {
+    clock: new RealClock(),
+    environment: {},
+    hostName: 'host',
+    isTerminal: false,
+    stdout: async (data) => {
+      stdout += typeof data === 'string' ? data : Buffer.from(data).toString('latin1');
+    },
+    stderr: (text) => {
+      stderr += text;
+    },
+    network: () => grpcNetwork(),
+  });
+  return { code, stdout, stderr };
+}
+
+/** As the Python library calls it; `-retry 0` where it is allowed keeps refusals short. */
+export function at({ address, port }: ServerParam, ...words: string[]): Promise<Outcome> {
+  const retry = words[0] === 'get' || words[0] === 'status' ? ['-retry', '0'] : [];
+  return walbc('-id', 'ctl', '-a', address, '-p', String(port), ...retry, ...words);
+}
+
+/** stdout of a command that succeeds, and says nothing on stderr. */
+export async function answer(server: ServerParam, ...words: string[]): Promise<string> {
+  const { code, stdout, stderr } = await at(server, ...words);
+  expect({ words, code, stderr }).toEqual({ words, code: 0, stderr: '' });
+  return stdout;
+}
+
+/** `2026-01-02 03:04:05.678 ERROR walbc error: `, UTC. */
+const FAILURE = /^\d{4}-\d\d-\d\d \d\d:\d\d:\d\d\.\d{3} ERROR walbc error: (.*)\n$/;
+
+/** The message of a command that fails: exit code 1, one line on stderr, nothing on stdout. */
+export async function refusal(server: ServerParam, ...words: string[]): Promise<string> {
+  const { code, stdout, stderr } = await at(server, ...words);
+  expect({ words, code, stdout }).toEqual({ words, code: 1, stdout: '' });
+  expect(stderr).toMatch(FAILURE);
+  return FAILURE.exec(stderr)?.[1] as string;
+}
+
+const HOLES: Readonly<Record<string, string>> = {
+  time: '\\d{4}-\\d\\d-\\d\\dT\\d\\d:\\d\\d:\\d\\d',
+  digits: '\\d{14}',
+  hex: '[0-9a-f]{32}',
+  salt: '[0-9a-f]{8}',
+  n: '\\d+',
+  int: '-?\\d+',
+  sec: '\\d+\\.\\d{6}',
+};
+
+/** Lines with holes such as `{time}` as a pattern for the whole of a text. */
+export function pattern(...lines: string[]): RegExp {
+  const source = lines
+    .map((line) => {
+      const escaped = line.replaceAll(/[.*+?^$()|[\]\\]/g, '\\$&');
+      return `${escaped.replaceAll(/\{(\w+)\}/g, (_, name: string) => HOLES[name] as string)}\n`;
+    })
+    .join('');
+  return new RegExp(`^${source}$`);
+}
+
+/** The reason of a command line that does not parse: exit code 1, reason and usage on stdout. */
+export async function misuse(server: ServerParam, ...words: string[]): Promise<string> {
+  const { code, stdout, stderr } = await at(server, ...words);
+  expect({ words, code, stderr }).toEqual({ words, code: 1, stderr: '' });
+  const [reason = '', usage] = stdout.split('\n');
+  expect(usage).toBe('usage: walbc [OPTION...] COMMAND [ARGS...]');
+  return reason;
+}
