@@ -5,7 +5,7 @@
  */
 import { WalbError } from '../core/index.ts';
 import { K_ARCHIVE, K_PROXY, K_STORAGE, type ServerKind, serverKindMap } from './constants.ts';
-import { get_server_args } from './server-params.ts';
+import { shellLine, startCommand } from './server-params.ts';
 import { ServerConnectionParam, type ServerParam, ServerStartupParam } from './servers.ts';
 
 function bad(message: string): WalbError {
@@ -23,6 +23,9 @@ function check(condition: boolean, message: string): void {
  *     sLayout = ServerLayout([s0, s1], [p0, p1], [a0, a1])
  */
 export class ServerLayout {
+  /** Takes a line that `to_cmd_string` prints; the shell puts its own here. */
+  static print: (line: string) => void = (line) => void process.stdout.write(`${line}\n`);
+
   readonly storageL: readonly ServerParam[];
   readonly proxyL: readonly ServerParam[];
   readonly archiveL: readonly ServerParam[];
@@ -80,11 +83,18 @@ export class ServerLayout {
   }
 
   /**
-   * Prints one command line per server that starts it; each must be a ServerStartupParam. `print`
-   * takes a line, by default to stdout.
+   * Prints one command line per server that starts it, ready for a shell. Each must be a
+   * ServerStartupParam, which says where programs and data are.
+   *
+   *     sLayout.to_cmd_string()
    */
-  to_cmd_string(print: (line: string) => void = (line) => process.stdout.write(`${line}\n`)): void {
-    for (const server of this.get_all()) print(get_server_args(server, this).join(' '));
+  to_cmd_string(print: (line: string) => void = ServerLayout.print): void {
+    for (const line of this.get_cmd_lines()) print(line);
+  }
+
+  /** The lines of to_cmd_string. Throws `invalid-argument` naming a server that can not be started. */
+  get_cmd_lines(): string[] {
+    return this.get_all().map((server) => shellLine(startCommand(startable(server), this)));
   }
 
   toString(): string {
@@ -92,6 +102,14 @@ export class ServerLayout {
       .map(({ name }) => name)
       .join(', ');
   }
+}
+
+/** The server as one that can be started. Throws `invalid-argument` that says what is missing. */
+export function startable(server: ServerParam): ServerStartupParam {
+  if (server instanceof ServerStartupParam) return server;
+  throw bad(
+    `${server.name} can not be started from here: the layout does not say where its programs and data are (dataDir in walb.yaml, or a ServerStartupParam)`,
+  );
 }
 
 function checkList(servers: readonly ServerParam[], kind: ServerKind): readonly ServerParam[] {

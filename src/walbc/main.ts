@@ -3,6 +3,8 @@
  *
  *     walbc                                    the shell
  *     walbc shell|run|-c ...                   the same, with its options
+ *     walbc layout init|check|show             the layout file
+ *     walbc start-servers [NAME...]            starts servers of the layout
  *     walbc -a ADDR -p PORT COMMAND [ARGS...]  one command at one server
  */
 import { hostname } from 'node:os';
@@ -21,6 +23,10 @@ async function main(words: readonly string[]): Promise<number> {
   if (SHELL_WORDS.has(words[0])) {
     const { shellMain } = await import('./shell/main.ts');
     return await shellMain([...words]);
+  }
+  if (words[0] === 'layout' || words[0] === 'start-servers') {
+    const { layoutMain } = await import('./layout-file/main.ts');
+    return await layoutMain(words);
   }
   const { walbcProgram } = await import('./cli/program.ts');
   return await walbcProgram(words, await terminal());

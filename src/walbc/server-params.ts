@@ -59,11 +59,24 @@ export function get_server_params(
     ...optional('maxconn', maxConn),
     ...optional('to', timeoutS),
     ...(isDebug ? { debug: null } : {}),
+    ...optional('config', s.start?.config ?? null),
+    ...givenOptions(s),
   };
 }
 
+/** Options of the layout file: true is a flag that is there, false one that is not. */
+function givenOptions({ start }: ServerStartupParam): ServerOptions {
+  const given: Record<string, string | number | null> = {};
+  for (const [name, value] of Object.entries(start?.options ?? {})) {
+    if (value !== false) given[name] = value === true ? null : value;
+  }
+  return given;
+}
+
 function kindOptions(s: ServerStartupParam, sLayout: LayoutOfServers | null): ServerOptions {
-  if (s.kind === K_ARCHIVE) return { vg: s.vg ?? '', ...optional('tp', s.tp ?? null) };
+  if (s.kind === K_ARCHIVE) {
+    return { ...optional('vg', s.vg ?? null), ...optional('tp', s.tp ?? null) };
+  }
   if (s.kind !== K_STORAGE) return {};
   if (sLayout === null) {
     throw new WalbError('invalid-argument', `storage server ${s.name} needs the server layout`);
@@ -95,4 +108,28 @@ export function get_server_args(
   const { binDir, kind } = s as ServerStartupParam;
   const folder = binDir === '' || binDir.endsWith('/') ? binDir : `${binDir}/`;
   return [`${folder}walb-${serverKindMap[kind]}`, ...dict2args(params)];
+}
+
+/**
+ * A command line for a shell: words that a shell would take apart are quoted.
+ *
+ *     shellLine(['echo', 'a b'])   # "echo 'a b'"
+ */
+export function shellLine(words: readonly string[]): string {
+  return words.map(shellWord).join(' ');
+}
+
+function shellWord(word: string): string {
+  if (/^[\w@%+=:,./-]+$/.test(word)) return word;
+  return `'${word.replaceAll("'", `'\\''`)}'`;
+}
+
+/**
+ * As get_server_args, with what the server's configuration file may say left to it: options on the
+ * command line would win over the file.
+ */
+export function startCommand(s: ServerStartupParam, sLayout: LayoutOfServers): string[] {
+  return s.start?.config === undefined
+    ? get_server_args(s, sLayout)
+    : get_server_args(s, sLayout, false, false, null, null);
 }

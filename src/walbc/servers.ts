@@ -63,9 +63,23 @@ export class ServerConnectionParam {
   }
 }
 
+/** A value of a server option: true for a flag. */
+export type OptionValue = string | number | boolean;
+
+/** What the original's API has no place for; a layout file has. */
+export interface StartOptions {
+  /** `user@host` (or a name of ssh_config) of another machine, to start the server there. */
+  readonly ssh?: string;
+  /** Configuration file of the server, on its machine (`-config`). */
+  readonly config?: string;
+  /** More options of the server program, without dash; they win over all others. */
+  readonly options?: Readonly<Record<string, OptionValue>>;
+}
+
 /**
- * How to reach a server and how to start it. `binDir` holds the programs, `dataDir` its metadata;
- * archives need `vg`, and `tp` for a thin pool.
+ * How to reach a server and how to start it. `binDir` holds the programs ('' = they are in the PATH),
+ * `dataDir` its metadata. An archive with `vg` keeps its images in that volume group, with `tp` in a
+ * thin pool of it; without `vg` images are files in `dataDir`.
  *
  *     a0 = ServerStartupParam(a0conn, 'bin/', '/var/walb/a0', '/var/log/a0.log', 'vg0')
  */
@@ -75,8 +89,10 @@ export class ServerStartupParam {
   readonly dataDir: string;
   readonly logPath: string | null;
   /** Archives only. */
-  declare readonly vg?: string;
+  declare readonly vg?: string | null;
   declare readonly tp?: string | null;
+  /** Given by a layout file. */
+  declare readonly start?: StartOptions;
 
   constructor(
     connParam: ServerConnectionParam,
@@ -85,6 +101,7 @@ export class ServerStartupParam {
     logPath: string | null = null,
     vg: string | null = null,
     tp: string | null = null,
+    start: StartOptions | null = null,
   ) {
     check(connParam instanceof ServerConnectionParam, 'connParam must be a ServerConnectionParam');
     const { name } = connParam;
@@ -95,9 +112,14 @@ export class ServerStartupParam {
     this.binDir = binDir;
     this.dataDir = dataDir;
     this.logPath = logPath;
+    if (start !== null) this.start = start;
     if (connParam.kind !== K_ARCHIVE) return;
-    if (typeof vg !== 'string') throw bad(`archive server ${name} needs a volume group (vg)`);
+    check(vg === null || (typeof vg === 'string' && vg !== ''), `vg of ${name} must be text`);
     check(tp === null || typeof tp === 'string', `tp of ${name} must be text`);
+    check(
+      tp === null || vg !== null,
+      `archive ${name} has a thin pool (tp), but no volume group (vg)`,
+    );
     this.vg = vg;
     this.tp = tp;
   }
@@ -132,7 +154,8 @@ export class ServerStartupParam {
   }
 
   toString(): string {
-    const rest = this.kind === K_ARCHIVE ? [`vg=${this.vg}`, `tp=${this.tp ?? 'none'}`] : [];
+    const rest =
+      this.kind === K_ARCHIVE ? [`vg=${this.vg ?? 'none'}`, `tp=${this.tp ?? 'none'}`] : [];
     const log = this.logPath ?? 'default';
     return [
       this.connParam,

@@ -9,6 +9,6 @@
  * Every method returns a promise; in the shell the same calls block and return plain values. gids are
  * bigint, counts and sizes numbers. null stands for None. Failures are WalbError.
  */
-import { ReplicationMethods } from './replication.ts';
+import { StartServerMethods } from './start-servers.ts';
 
-export class Controller extends ReplicationMethods {}
+export class Controller extends StartServerMethods {}

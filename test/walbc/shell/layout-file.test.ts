@@ -1,4 +1,4 @@
-import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { chmodSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
@@ -56,9 +56,34 @@ describe('reading a layout file', () => {
     ['the same name twice', `storage: [${S0}, ${S0}]`, 'two servers of the layout are called s0'],
     ['not a list', 'proxy: { name: p0 }', 'proxy must be a list'],
     [
-      'an archive to be started without vg',
-      'archive: [{ name: a0, address: x, port: 1, binDir: b/, dataDir: d }]',
-      'volume group',
+      'a thin pool without its volume group',
+      'archive: [{ name: a0, address: x, port: 1, dataDir: d, tp: pool }]',
+      'no volume group',
+    ],
+    [
+      'a volume group for a proxy',
+      'proxy: [{ name: p0, address: x, port: 1, dataDir: d, vg: v }]',
+      'vg is for archives',
+    ],
+    [
+      'to be started, but without data',
+      'proxy: [{ name: p0, address: x, port: 1, ssh: h }]',
+      'dataDir is missing',
+    ],
+    [
+      'an option that the layout decides',
+      'proxy: [{ name: p0, address: x, port: 1, dataDir: d, options: { p: 5 } }]',
+      'option p follows from the layout',
+    ],
+    [
+      'an option with a list',
+      'proxy: [{ name: p0, address: x, port: 1, dataDir: d, options: { wn: [1] } }]',
+      'option wn must be',
+    ],
+    [
+      'a PEM file that is not there',
+      `storage: [${S0}]\ntls: { ca: x, certificate: x, privateKey: x }`,
+      'tls: ca can not be read',
     ],
     ['tls incomplete', `storage: [${S0}]\ntls: { ca: x }`, 'tls: certificate must be'],
   ])('%s is refused and the file named', async (_, text, message) => {
@@ -68,6 +93,54 @@ describe('reading a layout file', () => {
     await expect(loading).rejects.toThrow(message);
     await expect(loading).rejects.toThrow(file);
   });
+});
+
+describe('an error names the line', () => {
+  test.each([
+    ['a key of a server', 'storage:\n  - name: s0\n    address: x\n    prot: 1\n', 4],
+    ['a value', 'storage:\n  - name: s0\n    address: x\n    port: "1"\n', 4],
+    [
+      'a missing value: the server',
+      'storage:\n  - { name: s0, address: x, port: 1 }\n  - { name: s1, port: 1 }\n',
+      3,
+    ],
+    ['a section', 'storage: []\n\nproxies: []\n', 3],
+    ['syntax', 'storage: []\nproxy: [\n', 3],
+    ['a twin', `storage: [${S0}]\nproxy:\n  - ${S0}\n`, 3],
+    ['a key said twice', 'storage: []\nstorage: []\n', 2],
+    ['tls', `storage: [${S0}]\ntls:\n  ca: 1\n`, 3],
+  ])('%s', async (_, text, line) => {
+    const file = write('line.yaml', text);
+    await expect(loadLayout(file)).rejects.toMatchObject({ details: { file, line } });
+    await expect(loadLayout(file)).rejects.toThrow(`layout file ${file}:${line}: `);
+  });
+});
+
+describe('what starts a server', () => {
+  test('ssh, config and options become options of its command line', async () => {
+    const file = write(
+      'start.yaml',
+      'storage: []\nproxy: [{ name: p0, address: p, port: 1, dataDir: /d a, ssh: root@p, config: /etc/p0.yaml, options: { stop: true, debug: false, wn: 5 } }]\n' +
+        'archive: [{ name: a0, address: a, port: 2, dataDir: /d, vg: vg0, tp: tp0 }, { name: a1, address: b, port: 2, dataDir: /d }]\n',
+    );
+    const { layout } = await loadLayout(file);
+    const lines: string[] = [];
+    layout.to_cmd_string((line) => lines.push(line));
+    expect(lines).toEqual([
+      "walb-proxy -p 1 -b '/d a' -l '/d a/p0.log' -id p0 -config /etc/p0.yaml -stop -wn 5",
+      'walb-archive -vg vg0 -tp tp0 -p 2 -b /d -l /d/a0.log -id a0 -fg 2',
+      'walb-archive -p 2 -b /d -l /d/a1.log -id a1 -fg 2',
+    ]);
+  });
+
+  test('a server that is only reached has no command line', async () => {
+    const { layout } = await loadLayout(write('reach.yaml', `storage: [${S0}]\n`));
+    expect(() => layout.to_cmd_string(() => {})).toThrow(/s0 can not be started .*dataDir/);
+  });
+});
+
+test('a file of another kind is refused', async () => {
+  await expect(loadLayout(write('walb.json', '{}'))).rejects.toThrow(/must end in .yaml/);
 });
 
 describe('finding the layout file', () => {
@@ -83,7 +156,38 @@ describe('finding the layout file', () => {
     expect(findLayoutFile({ env, cwd })).toBe(named);
     expect(findLayoutFile({ env: { HOME: home }, cwd })).toBe(local);
     expect(findLayoutFile({ env: { HOME: home }, cwd: home })).toBe(config);
-    expect(findLayoutFile({ env: { HOME: cwd }, cwd: home })).toBeUndefined();
+    const systemFolder = join(folder, 'etc');
+    expect(findLayoutFile({ env: { HOME: cwd }, cwd: home, systemFolder })).toBeUndefined();
+    const system = write('etc/walb.yaml', '');
+    expect(findLayoutFile({ env: { HOME: cwd }, cwd: home, systemFolder })).toBe(system);
+    const env2 = { HOME: cwd, XDG_CONFIG_HOME: join(home, '.config') };
+    expect(findLayoutFile({ env: env2, cwd: home, systemFolder })).toBe(config);
+  });
+
+  test('two in one place are an error that names both', () => {
+    const cwd = join(folder, 'two');
+    const files = [write('two/walb.yaml', ''), write('two/walb-config.py', '')];
+    expect(() => findLayoutFile({ env: { HOME: cwd }, cwd })).toThrow(files.join(' and '));
+    expect(() => findLayoutFile({ option: cwd, env: {}, cwd: '/' })).toThrow(/Remove all but one/);
+    expect(findLayoutFile({ option: 'walb.yaml', env: {}, cwd })).toBe(files[0]);
+  });
+
+  test('a folder that is named holds one', () => {
+    const file = write('named/walb.yml', '');
+    expect(findLayoutFile({ option: 'named', env: {}, cwd: folder })).toBe(file);
+    mkdirSync(join(folder, 'empty'), { recursive: true });
+    expect(() => findLayoutFile({ option: 'empty', env: {}, cwd: folder })).toThrow(
+      /no layout file in/,
+    );
+  });
+
+  test('code that everybody may write is not run unless it is named', () => {
+    const cwd = join(folder, 'open');
+    const file = write('open/walb.ts', '');
+    expect(findLayoutFile({ env: { HOME: cwd }, cwd })).toBe(file);
+    chmodSync(file, 0o666);
+    expect(() => findLayoutFile({ env: { HOME: cwd }, cwd })).toThrow(/everybody may write it/);
+    expect(findLayoutFile({ option: 'walb.ts', env: {}, cwd })).toBe(file);
   });
 
   test('one that was named must be there', () => {

@@ -1,0 +1,68 @@
+/** Writes a new layout file, whole or not at all, and never over one that is there. */
+import {
+  closeSync,
+  existsSync,
+  fsyncSync,
+  linkSync,
+  mkdirSync,
+  openSync,
+  renameSync,
+  rmSync,
+  writeSync,
+} from 'node:fs';
+import { dirname, resolve } from 'node:path';
+import { WalbError } from '../../core/index.ts';
+import { layoutTemplate, type NewGroup } from './template.ts';
+import { parseYamlLayout } from './yaml.ts';
+
+export interface WriteOptions {
+  readonly cwd: string;
+  /** Relative to `cwd`. */
+  readonly output: string;
+  /** Replace a file that is there. */
+  readonly force: boolean;
+}
+
+/** Returns the full path. Throws `already-exists`, and `invalid-argument` for servers that do not fit. */
+export function writeLayout(group: NewGroup, { cwd, output, force }: WriteOptions): string {
+  const file = resolve(cwd, output);
+  if (!/\.ya?ml$/.test(file)) {
+    throw new WalbError('invalid-argument', `${file}: 'layout init' writes YAML, so name it .yaml`);
+  }
+  const text = layoutTemplate(group);
+  // What is written is read first: a file that does not load is of no use to anybody.
+  parseYamlLayout(text, file);
+  if (!force && existsSync(file)) throw exists(file);
+  mkdirSync(dirname(file), { recursive: true });
+  const temporary = `${file}.tmp${process.pid}`;
+  try {
+    writeWhole(temporary, text);
+    if (force) renameSync(temporary, file);
+    else linkSync(temporary, file);
+  } catch (thrown) {
+    // Somebody else has made one meanwhile: a link does not replace it.
+    if ((thrown as NodeJS.ErrnoException).code === 'EEXIST') throw exists(file);
+    throw WalbError.from(thrown, file);
+  } finally {
+    rmSync(temporary, { force: true });
+  }
+  return file;
+}
+
+function exists(file: string): WalbError {
+  return new WalbError(
+    'already-exists',
+    `${file} is there already and was left as it is: --force replaces it, --output FILE writes another`,
+    { details: { file } },
+  );
+}
+
+function writeWhole(path: string, text: string): void {
+  const fd = openSync(path, 'w', 0o644);
+  try {
+    writeSync(fd, text);
+    fsyncSync(fd);
+  } finally {
+    closeSync(fd);
+  }
+}
