@@ -145,12 +145,16 @@ export const COMMON_COMMANDS: readonly CommandSpec[] = [
   },
 ];
 
-/** A mode, or the beginning of one. */
+/** Only the first letter counts: anything but f... and e... is graceful, the mildest. */
 function stopMode(args: Args): StopMode {
-  const word = args.text('MODE');
-  const modes = [StopMode.GRACEFUL, StopMode.FORCE, StopMode.EMPTY];
-  const found = modes.find((mode) => mode.startsWith(word));
-  return found ?? args.choice('MODE', modes);
+  switch (args.text('MODE').charAt(0)) {
+    case 'f':
+      return StopMode.FORCE;
+    case 'e':
+      return StopMode.EMPTY;
+    default:
+      return StopMode.GRACEFUL;
+  }
 }
 
 async function resize(context: CommandContext, args: Args): Promise<undefined> {
@@ -207,6 +211,6 @@ async function exec(context: CommandContext, args: Args): Promise<string | undef
 }
 
 function nonEmptyLines(text: string): string | undefined {
-  const kept = text.split('\n').filter((line) => line.trim() !== '');
+  const kept = text.split('\n').filter((line) => line !== '');
   return kept.length === 0 ? undefined : kept.join('\n');
 }
