@@ -116,7 +116,13 @@ function progressOf({ view }: WaitReport): ByteProgress | undefined {
   return { done: progress.done * unit, total: progress.total * unit };
 }
 
-/** For example `restore: Restore of vol at a0, 40% of 2 GiB, 210 MiB/s, 0:06 left (0:04)`. */
+/** Of the bar, between its brackets. */
+const BAR_WIDTH = 16;
+
+/**
+ * For example `restore [######----------] 40% of 2 GiB, 210 MiB/s, 0:06 left (0:04) vol at a0, Archived`:
+ * what matters most comes first, for a narrow terminal cuts the end off.
+ */
 export function progressText(
   what: string,
   report: WaitReport | undefined,
@@ -125,24 +131,38 @@ export function progressText(
 ): string {
   const elapsed = `(${formatDuration(elapsedMs / 1000)})`;
   if (report === undefined) return `${what} ${elapsed}`;
-  const parts = [`${what}: ${report.what} at ${report.server}`];
-  if (report.unreachable !== undefined) parts.push(`no answer: ${report.unreachable}`);
-  else if (report.view !== undefined) parts.push(report.view.state);
-  parts.push(...progressParts(progressOf(report), rate));
-  return `${parts.join(', ')} ${elapsed}`;
+  const progress = progressOf(report);
+  const figures = progress === undefined ? [] : [figuresOf(progress, rate)];
+  return [what, ...figures, elapsed, awaitedText(what, report)].join(' ');
 }
 
-function progressParts(progress: ByteProgress | undefined, rate: number | undefined): string[] {
-  if (progress === undefined) return [];
-  const { done, total } = progress;
-  const parts =
+/** Who is waited for, and for what where the name of the call does not say it. */
+function awaitedText(what: string, report: WaitReport): string {
+  const { view, server, unreachable } = report;
+  const own = `the end of ${what} of `;
+  const awaited = report.what.startsWith(own) ? report.what.slice(own.length) : report.what;
+  const parts = [`${awaited} at ${server}`];
+  if (unreachable !== undefined) parts.push(`no answer: ${unreachable}`);
+  else if (view !== undefined) parts.push(view.state);
+  return parts.join(', ');
+}
+
+function figuresOf({ done, total }: ByteProgress, rate: number | undefined): string {
+  const size =
     total > 0
-      ? [`${Math.floor((100 * done) / total)}% of ${formatSizeForHumans(total)}`]
-      : [formatSizeForHumans(done)];
-  if (rate === undefined) return parts;
-  parts.push(`${formatSizeForHumans(Math.round(rate))}/s`);
-  if (total > done) parts.push(`${formatDuration((total - done) / rate)} left`);
-  return parts;
+      ? `${barText(done / total)} ${Math.floor((100 * done) / total)}% of ${formatSizeForHumans(total)}`
+      : formatSizeForHumans(done);
+  const parts = [size];
+  if (rate !== undefined) {
+    parts.push(`${formatSizeForHumans(Math.round(rate))}/s`);
+    if (total > done) parts.push(`${formatDuration((total - done) / rate)} left`);
+  }
+  return parts.join(', ');
+}
+
+function barText(fraction: number): string {
+  const full = Math.round(BAR_WIDTH * Math.min(1, Math.max(0, fraction)));
+  return `[${'#'.repeat(full)}${'-'.repeat(BAR_WIDTH - full)}]`;
 }
 
 /** `0:07`, `12:30`, `3:00:00`. */

@@ -29,12 +29,14 @@ describe('what the progress line says', () => {
       64 * 2 ** 20,
     );
     expect(text).toBe(
-      'full_backup: the end of full_backup of vol at s0, FullSync, 25% of 1 GiB, 64 MiB/s, 0:12 left (0:04)',
+      'full_backup [####------------] 25% of 1 GiB, 64 MiB/s, 0:12 left (0:04) vol at s0, FullSync',
     );
   });
 
   test('without a total, and without a report', () => {
-    expect(progressText('x', report(MIB_LB, 0), 0, undefined)).toContain('FullSync, 1 MiB (0:00)');
+    expect(progressText('x', report(MIB_LB, 0), 0, undefined)).toBe(
+      'x 1 MiB (0:00) the end of full_backup of vol at s0, FullSync',
+    );
     expect(progressText('get_state', undefined, 61_000, undefined)).toBe('get_state (1:01)');
   });
 

@@ -54,7 +54,7 @@ describeWith(['python3'], 'the prompt on a terminal', () => {
     const screen = await play([
       PROMPT,
       ['type', 'walbc.full_backup(s0, vol)\r'],
-      ['expect', 'full_backup: the end of full_backup of vol0 at s0'],
+      ['expect', 'full_backup (0:00) vol0 at s0'],
       ['type', CTRL_C],
       ['expect', 'KeyboardInterrupt: the full backup of vol0 goes on at s0 (FullSync)'],
       PROMPT,
