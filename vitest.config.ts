@@ -3,6 +3,7 @@ import { defineConfig } from 'vitest/config';
 export default defineConfig({
   test: {
     include: ['test/**/*.test.ts'],
+    globalSetup: ['test/support/state-folder.ts'],
     // Generous: they only say that something hangs. Tests wait for events, not for the clock.
     testTimeout: 120_000,
     hookTimeout: 120_000,

@@ -20,6 +20,10 @@ export interface WaitReport {
   readonly elapsedMs: number;
 }
 
+export interface Confirmation {
+  isOn: boolean;
+}
+
 export interface ControllerEnvironment {
   /** How servers are reached: gRPC without TLS, unless given. */
   readonly network?: Network;
@@ -32,6 +36,8 @@ export interface ControllerEnvironment {
   readonly clientId?: string;
   /** Adds lines for people to `status`: ages, lag, last errors, gaps. */
   readonly human?: boolean;
+  /** Whether a shell asks before calls that lose something; shared by all its controllers. */
+  readonly confirmation?: Confirmation;
 }
 
 export type FullEnvironment = Required<ControllerEnvironment>;
@@ -44,5 +50,6 @@ export function completeEnvironment(given: ControllerEnvironment): FullEnvironme
     onWait: given.onWait ?? (() => {}),
     clientId: given.clientId ?? 'ctl',
     human: given.human ?? false,
+    confirmation: given.confirmation ?? { isOn: true },
   };
 }

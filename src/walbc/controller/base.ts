@@ -4,7 +4,7 @@
  *
  * The sections of the API are layers over each other, one file each, in the order in which they use
  * each other: generic < info < waits < life-cycle < proxy < standby < backup < restore < apply-merge
- * < resize < replication. `Controller` is the last one.
+ * < resize < replication < start-servers. `Controller` is the last one.
  */
 import { type Method, WalbError } from '../../core/index.ts';
 import { type Accepted, fromErrorInfo, type TaskResult } from '../../rpc/index.ts';
@@ -59,6 +59,21 @@ export class ControllerBase {
     this.isDebug = isDebug;
     this.timeoutS = timeoutS;
     this.environment = completeEnvironment(environment);
+  }
+
+  /**
+   * Whether an interactive shell asks before calls that lose something. Counts for all controllers of
+   * the shell; the library itself never asks.
+   */
+  get confirm(): boolean {
+    return this.environment.confirmation.isOn;
+  }
+
+  set confirm(value: boolean) {
+    if (typeof value !== 'boolean') {
+      throw new WalbError('invalid-argument', `confirm is True or False, not ${show(value)}`);
+    }
+    this.environment.confirmation.isOn = value;
   }
 
   toString(): string {

@@ -1,6 +1,6 @@
 /** Generic methods (controller-api.md 5.1): states, status, kick, shutdown, remote commands. */
 import { WalbError } from '../../core/index.ts';
-import { ControlRpc, ShutdownMode } from '../../rpc/index.ts';
+import { ControlRpc, ShutdownMode, type StatusReply } from '../../rpc/index.ts';
 import { K_PROXY, K_STORAGE, SHORT_TIMEOUT_SEC, serverKindMap } from '../constants.ts';
 import { ServerLayout } from '../layout.ts';
 import type { RunCommand } from '../run-command.ts';
@@ -158,6 +158,16 @@ export class GenericMethods extends ControllerBase {
       const bar = '+'.repeat(20);
       this.print(`${bar} ${s.name} ${bar}\n${text}`);
     }
+  }
+
+  /** What `status` prints, as data: of one volume, or of the server as a whole. */
+  async _get_status(
+    s: ServerParam,
+    vol: string | null = null,
+    timeoutS = 0,
+  ): Promise<StatusReply> {
+    verify_server(s);
+    return await this.query(s, ControlRpc.status, { volume: vol ?? '' }, timeoutS);
   }
 
   /**

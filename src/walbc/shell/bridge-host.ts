@@ -38,6 +38,11 @@ export interface BridgeOptions {
   readonly onEnd?: (call: RunningCall) => void;
   /** What goes on at the servers after the operator stopped waiting; '' when nothing is known to. */
   readonly goesOn?: (call: RunningCall) => Promise<string>;
+  /** Does the calls of the operator's code, or says what they would do; without it they are just done. */
+  readonly guard?: (
+    call: RunningCall,
+    perform: (args: readonly unknown[]) => Promise<unknown>,
+  ) => Promise<unknown>;
   /** Resolves when printed output has left the process. */
   readonly drain?: () => Promise<void>;
 }
@@ -159,8 +164,11 @@ export class BridgeHost {
         return await this.#options.drain?.();
       case 'create':
         return this.#create(request.class, this.#decodeAll(request.args));
-      case 'function':
-        return await (this.resolve(request.target) as Callable)(...this.#decodeAll(request.args));
+      case 'function': {
+        const fn = this.resolve(request.target) as Callable;
+        const call = { className: '', target: fn, member: request.target.name };
+        return await this.#guarded({ ...call, args: this.#decodeAll(request.args) }, fn, undefined);
+      }
       case 'get':
         return Reflect.get(this.resolve(request.target), request.member);
       case 'set':
@@ -175,9 +183,18 @@ export class BridgeHost {
         if (typeof method !== 'function') {
           throw new WalbError('not-found', `there is no method ${request.member}`);
         }
-        return await Reflect.apply(method, target, this.#decodeAll(request.args));
+        const call = { className: request.target.kind, target, member: request.member };
+        const args = this.#decodeAll(request.args);
+        return await this.#guarded({ ...call, args }, method, target);
       }
     }
+  }
+
+  async #guarded(call: RunningCall, fn: Callable, receiver: unknown): Promise<unknown> {
+    const perform = async (args: readonly unknown[]): Promise<unknown> =>
+      (await Reflect.apply(fn, receiver, args)) as unknown;
+    const { guard } = this.#options;
+    return guard === undefined ? await perform(call.args) : await guard(call, perform);
   }
 
   #create(name: string, args: unknown[]): unknown {

@@ -5,6 +5,7 @@
  * has been worked off: a block of several lines arrives whole.
  */
 import { PassThrough } from 'node:stream';
+import { LineReader } from './line-reader.ts';
 
 /** Keys typed ahead; a file dropped on the terminal by mistake is not kept whole. */
 const MAX_TYPED_AHEAD = 1024 * 1024;
@@ -25,6 +26,8 @@ export class KeyGate extends PassThrough {
   #isFeeding = false;
   #isEnded = false;
   #isDetached = false;
+  /** Of the question that is being asked. */
+  #reader: LineReader | undefined;
 
   constructor(source: KeySource, interrupt: () => void) {
     super();
@@ -52,6 +55,26 @@ export class KeyGate extends PassThrough {
     void this.#feed();
   }
 
+  /**
+   * One line from the keyboard while code runs, for a question. Shown as it is typed; Ctrl-C, Ctrl-D and
+   * the end of the input give undefined. Lines that were pasted together with this one wait for the
+   * prompt: they are no answer.
+   */
+  async question(show: (text: string) => void, signal: AbortSignal): Promise<string | undefined> {
+    const reader = new LineReader(show);
+    const left = (): void => reader.leave();
+    signal.addEventListener('abort', left, { once: true });
+    if (signal.aborted || this.#isEnded) reader.leave();
+    this.#reader = reader;
+    this.#source.resume();
+    try {
+      return await reader.line;
+    } finally {
+      this.#reader = undefined;
+      signal.removeEventListener('abort', left);
+    }
+  }
+
   detach(): void {
     this.#isDetached = true;
     this.#source.off('data', this.#onData);
@@ -61,6 +84,10 @@ export class KeyGate extends PassThrough {
 
   readonly #onData = (chunk: Buffer | string): void => {
     const bytes = typeof chunk === 'string' ? Buffer.from(chunk) : chunk;
+    if (this.#reader !== undefined) {
+      this.#reader.take(bytes.toString());
+      return;
+    }
     const isFull = this.#waitingBytes + bytes.length > MAX_TYPED_AHEAD;
     // Keys are dropped, a pipe waits. Ctrl-C gets through in any case.
     if (isFull && this.isTTY && !bytes.includes(CTRL_C)) return;
@@ -73,6 +100,7 @@ export class KeyGate extends PassThrough {
 
   readonly #onEnd = (): void => {
     this.#isEnded = true;
+    this.#reader?.leave();
     void this.#feed();
   };
 

@@ -6,6 +6,7 @@
 import { WalbError } from '../../core/index.ts';
 import * as constants from '../constants.ts';
 import { ServerLayout } from '../layout.ts';
+import { Plan } from '../safety/plan.ts';
 import { dict2args, get_server_args, get_server_params } from '../server-params.ts';
 import { ServerConnectionParam, ServerStartupParam } from '../servers.ts';
 import * as utilities from '../utilities.ts';
@@ -25,6 +26,8 @@ export interface WorkerLibrary {
   readonly classes: ValueClasses;
   /** Global names besides the classes. */
   readonly names: Readonly<Record<string, unknown>>;
+  /** Tells functions that print where to. */
+  readonly printTo?: (print: (line: string) => void) => void;
   /** Where docstrings are read from. */
   readonly docs: readonly URL[];
 }
@@ -35,6 +38,7 @@ export const classes: ValueClasses = {
   Diff: diff.Diff as unknown as ValueClass,
   GidInfo: GidInfo as unknown as ValueClass,
   MetaState: metaState.MetaState as unknown as ValueClass,
+  Plan: Plan as unknown as ValueClass,
   ServerConnectionParam: ServerConnectionParam as unknown as ValueClass,
   ServerLayout: ServerLayout as unknown as ValueClass,
   ServerStartupParam: ServerStartupParam as unknown as ValueClass,
@@ -62,6 +66,9 @@ export const library: WorkerLibrary = {
     create_snapshot_from_str: snapshot.create_snapshot_from_str,
     KeyboardInterrupt,
     WalbError,
+  },
+  printTo: (print) => {
+    ServerLayout.print = print;
   },
   docs: [
     ...['controller/', 'values/'].map((folder) => new URL(folder, OWN_FOLDER)),

@@ -6,9 +6,10 @@ import { Controller } from '../controller/controller.ts';
 import { Device } from '../device.ts';
 import type { ControllerEnvironment } from '../environment.ts';
 import { exists_file, run_local_command } from '../run-command.ts';
+import { mayChange } from '../safety/calls.ts';
 import type { BridgedClass, Callable } from './bridge-host.ts';
 import { classes } from './library-names.ts';
-import type { RemoteClass } from './remote-shape.ts';
+import type { RemoteClass, RemoteMember } from './remote-shape.ts';
 import { shapeOfClass } from './remote-shape.ts';
 import type { ValueClasses } from './wire.ts';
 
@@ -42,6 +43,8 @@ const NOT_FOR_OPERATORS = new Set([
   'query',
 ]);
 
+const DRY_RUN = 'dry_run = false';
+
 /** Names of the API are written with underscores; what its own layers share is not. */
 function isForOperators(member: string): boolean {
   return member === 'toString' || !(NOT_FOR_OPERATORS.has(member) || /^[a-z]+[A-Z]/.test(member));
@@ -52,7 +55,26 @@ function shapeFor(name: string, cls: Callable): RemoteClass {
   return {
     ...shape,
     params: shape.params.filter((param) => !param.startsWith('environment')),
-    members: shape.members.filter(({ name: member }) => isForOperators(member)),
+    members: shape.members
+      .filter(({ name: member }) => isForOperators(member))
+      .map((member) => withDryRun(name, member)),
+  };
+}
+
+/** Calls that may change something can be asked what they would do. */
+function withDryRun(className: string, member: RemoteMember): RemoteMember {
+  if (member.kind === 'property' || !mayChange(className, member.name)) return member;
+  return { ...member, params: [...member.params, DRY_RUN] };
+}
+
+/** Where the argument `dry_run` of a call of this library stands. */
+export function dryRunPlaceIn(
+  library: Pick<MainLibrary, 'remotes'>,
+): (className: string, member: string) => number | undefined {
+  return (className, member) => {
+    const found = library.remotes[className]?.shape.members.find(({ name }) => name === member);
+    const place = found?.params.indexOf(DRY_RUN) ?? -1;
+    return place < 0 ? undefined : place;
   };
 }
 

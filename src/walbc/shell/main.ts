@@ -7,12 +7,16 @@
  *     walbc run book.ts [args]
  */
 import { readFileSync } from 'node:fs';
+import { hostname } from 'node:os';
 import { basename, resolve } from 'node:path';
 import { WalbError } from '../../core/index.ts';
 import { grpcNetwork } from '../../rpc/index.ts';
 import { Controller } from '../controller/controller.ts';
 import type { ControllerEnvironment } from '../environment.ts';
 import { ServerLayout } from '../layout.ts';
+import { AuditLog, auditFileOf, originOf } from '../safety/audit-log.ts';
+import type { Origin } from '../safety/audit-record.ts';
+import { type Asker, askOnTerminal } from './asking.ts';
 import { describeError } from './describe-error.ts';
 import { findLayoutFile, type LoadedLayout, loadLayout } from './layout-file.ts';
 import { mainLibrary } from './main-library.ts';
@@ -37,25 +41,39 @@ export interface ShellOptions {
   readonly input?: ShellInput;
   readonly output?: ShellOutput;
   readonly argv?: readonly string[];
+  /** Named in the audit log. */
+  readonly layoutFile?: string;
+  /** Asks before calls that lose something, where there is no prompt of a terminal. */
+  readonly asker?: Asker;
 }
 
 /** The prompt, until the operator leaves it. Returns the exit code asked for with `exit(code)`. */
 export async function runShell(options: ShellOptions): Promise<number> {
   const output = options.output ?? process.stdout;
   output.write(options.banner === '' ? '' : `${options.banner.trimEnd()}\n`);
-  return await withSession(sessionSpec(options), (session, write) =>
+  const spec = sessionSpec(options, { interface: 'shell' });
+  return await withSession(spec, (session, { write, setAsker }) =>
     runPrompt({
       session,
       input: options.input ?? process.stdin,
       output,
       historyFile: historyFileOf(process.env),
       write,
+      setAsker,
     }),
   );
 }
 
-function sessionSpec(options: ShellOptions): SessionSpec {
+function sessionSpec(
+  options: ShellOptions,
+  how: Pick<Origin, 'interface'> & Partial<Origin>,
+): SessionSpec {
+  const origin = originOf(process.env, hostname(), { layout: options.layoutFile ?? '', ...how });
   return {
+    safety: {
+      audit: (warn) => new AuditLog({ file: auditFileOf(process.env), origin, warn }),
+      ...(options.asker === undefined ? {} : { asker: options.asker }),
+    },
     library: mainLibrary,
     globals: (environment) => globalsOf(options, environment),
     environment: { ...options.environment, human: true },
@@ -79,13 +97,16 @@ function globalsOf(
 
 interface Invocation {
   readonly layout: string | undefined;
+  /** `--confirm`: questions are asked without a prompt too. */
+  readonly isConfirming: boolean;
   readonly words: readonly string[];
 }
 
 const USAGE = `usage: walbc [shell] [--layout FILE]
        walbc -c 'expression' [--layout FILE]
        walbc run [--layout FILE] FILE.ts [args]
-       walbc < script`;
+       walbc < script
+--confirm asks before calls that lose something, as the prompt does`;
 
 /**
  * The shell as a program; `words` are its arguments, without a program name. Returns the exit code;
@@ -106,7 +127,10 @@ async function start(words: readonly string[]): Promise<number> {
   const [command, ...rest] = invocation.words;
   const file = findLayoutFile({ option: invocation.layout, env: process.env, cwd: process.cwd() });
   const loaded = file === undefined ? undefined : await loadLayout(file);
-  const options = optionsFor(loaded);
+  const options = {
+    ...optionsFor(loaded),
+    ...(invocation.isConfirming ? { asker: askOnTerminal } : {}),
+  };
   switch (command) {
     case undefined:
       if (process.stdin.isTTY) return await runShell(options);
@@ -136,14 +160,16 @@ function parseWords(words: readonly string[]): Invocation {
   if (left[0] === 'shell') left.shift();
   const kept: string[] = [];
   let layout: string | undefined;
+  let isConfirming = false;
   while (left.length > 0 && !(kept[0] === 'run' && kept.length > 1)) {
     const word = left.shift()!;
     if (word === '--layout' || word.startsWith('--layout=')) {
       layout = word === '--layout' ? left.shift() : word.slice('--layout='.length);
       if (layout === undefined || layout === '') throw misused('--layout takes a file');
-    } else kept.push(word);
+    } else if (word === '--confirm') isConfirming = true;
+    else kept.push(word);
   }
-  return { layout, words: [...kept, ...left] };
+  return { layout, isConfirming, words: [...kept, ...left] };
 }
 
 function readBook(path: string): string {
@@ -167,10 +193,17 @@ function optionsFor(loaded: LoadedLayout | undefined): ShellOptions {
   const names = layout.get_all().map(({ name }) => name);
   return {
     layout,
+    layoutFile: resolve(file),
     banner: `walbc with ${names.join(' ') || 'no servers'} of ${basename(file)}. help() helps, walbc.status() shows the group.`,
     ...(tls === undefined ? {} : { environment: { network: grpcNetwork({ tls }) } }),
   };
 }
+
+/** What is no prompt, in the audit log, by the name of its text. */
+const INTERFACES: Readonly<Record<string, Pick<Origin, 'interface'>>> = {
+  '-c': { interface: 'command' },
+  stdin: { interface: 'script' },
+};
 
 async function runText(
   options: ShellOptions,
@@ -178,7 +211,8 @@ async function runText(
   file: string,
   mode: 'command' | 'script',
 ): Promise<number> {
-  const outcome = await withSession(sessionSpec(options), (session) =>
+  const how = INTERFACES[file] ?? ({ interface: 'run', book: file } as const);
+  const outcome = await withSession(sessionSpec(options, how), (session) =>
     session.evaluate(text, file, mode),
   );
   return finish(outcome);

@@ -6,6 +6,7 @@ import { mkdirSync } from 'node:fs';
 import { homedir } from 'node:os';
 import { dirname, join } from 'node:path';
 import repl from 'node:repl';
+import type { Asker } from './asking.ts';
 import { KeyGate, type KeySource } from './key-gate.ts';
 import type { ShellSession } from './session.ts';
 
@@ -21,12 +22,17 @@ export interface PromptOptions {
   readonly historyFile: string;
   /** Text that the session prints, besides what the editor does. */
   readonly write: (text: string) => void;
+  /** Given the way to ask, when there is an operator at a terminal. */
+  readonly setAsker?: (asker: Asker) => void;
 }
 
 /** Runs until the operator leaves. Returns the exit code. */
 export async function runPrompt(options: PromptOptions): Promise<number> {
   const { session, output, write } = options;
   const gate = new KeyGate(options.input, () => session.interrupt());
+  if (gate.isTTY && output.isTTY === true) {
+    options.setAsker?.((show, signal) => gate.question(show, signal));
+  }
   const left = Promise.withResolvers<void>();
   let exitCode = 0;
 

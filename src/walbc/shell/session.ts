@@ -4,7 +4,8 @@
  */
 import { MessageChannel, Worker } from 'node:worker_threads';
 import { WalbError } from '../../core/index.ts';
-import { BridgeHost, type RunningCall } from './bridge-host.ts';
+import type { Guard } from '../safety/guard.ts';
+import { BridgeHost, type BridgeOptions, type RunningCall } from './bridge-host.ts';
 import type { MainLibrary } from './main-library.ts';
 import {
   type Completions,
@@ -36,6 +37,8 @@ export interface SessionOptions {
   readonly onStart?: (call: RunningCall) => void;
   readonly onEnd?: (call: RunningCall) => void;
   readonly goesOn?: (call: RunningCall) => Promise<string>;
+  /** What every call passes: questions, dry runs, the audit log. */
+  readonly guard?: Guard;
 }
 
 /** A thread that has been given code is in it within this. */
@@ -80,6 +83,7 @@ export class ShellSession {
       ...(options.onEnd === undefined ? {} : { onEnd: options.onEnd }),
       goesOn: (call) => this.#interrupted(call),
       drain: () => options.output.drained(),
+      ...guarding(options.guard),
     });
     this.#worker.on('message', (message: FromWorker) => this.#receive(message));
     this.#worker.on('error', (error) => this.#fail(error));
@@ -108,6 +112,7 @@ export class ShellSession {
   /** Runs one input, or a whole script. */
   async evaluate(code: string, file: string, mode: EvaluateMode): Promise<Outcome> {
     const { columns } = this.#options.output;
+    this.#options.guard?.beginInput();
     const answer = await this.#ask((id) => {
       this.#evaluating = id;
       return { type: 'evaluate', id, code, file, mode, columns };
@@ -190,6 +195,7 @@ export class ShellSession {
   /** The operator stopped waiting: cancel our side, then find out what the servers go on with. */
   async #interrupted(call: RunningCall): Promise<string> {
     const isObject = typeof call.target === 'object' && call.target !== null;
+    this.#options.guard?.interrupt();
     if (isObject) this.#kindOf(call.target)?.interrupt?.(call.target);
     return (await this.#options.goesOn?.(call)) ?? '';
   }
@@ -228,4 +234,8 @@ export class ShellSession {
     this.#post(message(id));
     return await waiting.promise;
   }
+}
+
+function guarding(guard: Guard | undefined): Pick<BridgeOptions, 'guard'> {
+  return guard === undefined ? {} : { guard: (call, perform) => guard.run(call, perform) };
 }

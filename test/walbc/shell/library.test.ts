@@ -49,6 +49,8 @@ describe('the real library in the shell', () => {
       'block',
       'bulkSizeU',
       'syncOpt',
+      // Of every call that may change something.
+      'dry_run',
     ]);
   });
 

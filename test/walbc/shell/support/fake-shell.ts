@@ -11,7 +11,7 @@ process.exitCode = await withSession(
     output: process.stdout,
     argv: [],
   },
-  (session, write) =>
+  (session, { write }) =>
     runPrompt({
       session,
       input: process.stdin,
