@@ -5,11 +5,13 @@
  *     walbc shell|run|-c ...                   the same, with its options
  *     walbc layout init|check|show             the layout file
  *     walbc start-servers [NAME...]            starts servers of the layout
+ *     walbc audit [--since 1d] [--json]        what was changed, by whom
  *     walbc -a ADDR -p PORT COMMAND [ARGS...]  one command at one server
  */
 import { hostname } from 'node:os';
 import { RealClock } from '../core/real-clock.ts';
 import type { Terminal } from './cli/program.ts';
+import type { AuditLog } from './safety/audit-log.ts';
 
 const SHELL_WORDS: ReadonlySet<string | undefined> = new Set([
   undefined,
@@ -17,6 +19,7 @@ const SHELL_WORDS: ReadonlySet<string | undefined> = new Set([
   'run',
   '-c',
   '--layout',
+  '--confirm',
 ]);
 
 async function main(words: readonly string[]): Promise<number> {
@@ -27,6 +30,15 @@ async function main(words: readonly string[]): Promise<number> {
   if (words[0] === 'layout' || words[0] === 'start-servers') {
     const { layoutMain } = await import('./layout-file/main.ts');
     return await layoutMain(words);
+  }
+  if (words[0] === 'audit') {
+    const { auditMain } = await import('./safety/audit-command.ts');
+    return auditMain(words.slice(1), {
+      environment: process.env,
+      now: Date.now(),
+      stdout: (text) => process.stdout.write(text),
+      stderr: (text) => process.stderr.write(text),
+    });
   }
   const { walbcProgram } = await import('./cli/program.ts');
   return await walbcProgram(words, await terminal());
@@ -39,11 +51,20 @@ async function terminal(): Promise<Terminal> {
     environment: process.env,
     hostName: hostname(),
     isTerminal: process.stdout.isTTY === true,
+    audit: openAudit,
     stdout: writeOut,
     stderr: (text) => void process.stderr.write(text),
     network: (tls, connectTimeout) =>
       grpcNetwork({ connectTimeout, ...(tls === undefined ? {} : { tls }) }),
   };
+}
+
+/** Loaded for commands that change something only: a query answers quickly. */
+async function openAudit(): Promise<Pick<AuditLog, 'begin'>> {
+  const { AuditLog, auditFileOf, originOf } = await import('./safety/audit-log.ts');
+  const origin = originOf(process.env, hostname(), { interface: 'one-shot', layout: '' });
+  const warn = (text: string): void => void process.stderr.write(`${text}\n`);
+  return new AuditLog({ file: auditFileOf(process.env), origin, warn });
 }
 
 /** Resolves when the bytes are out, so that an image does not pile up in memory before a slow pipe. */

@@ -17,6 +17,8 @@ import {
 } from '../../core/original-options.ts';
 import type { TlsOptions } from '../../rpc/index.ts';
 import { ServerConnection } from '../connection.ts';
+import type { AuditLog } from '../safety/audit-log.ts';
+import { isQuery } from '../safety/queries.ts';
 import { commandHelp, commandUsage, findCommand, parseCommand, runCommand } from './commands.ts';
 import { CommandContext, type CommandSpec, DEFAULT_TIMEOUT_SEC } from './context.ts';
 import type { Args } from './parameters.ts';
@@ -56,6 +58,8 @@ export interface Terminal {
   readonly environment: Readonly<Record<string, string | undefined>>;
   readonly hostName: string;
   readonly isTerminal: boolean;
+  /** Where commands that change something are recorded; nowhere unless given. */
+  readonly audit?: () => Promise<Pick<AuditLog, 'begin'>>;
   stdout(data: string | Uint8Array): Promise<void>;
   stderr(text: string): void;
   network(tls: TlsOptions | undefined, connectTimeoutMs: number): Network;
@@ -65,6 +69,8 @@ interface Invocation {
   readonly options: ParsedOptions['values'];
   readonly command: CommandSpec;
   readonly args: Args;
+  /** The command as it was typed. */
+  readonly words: readonly string[];
 }
 
 /** Runs one command; returns the exit code. */
@@ -108,10 +114,11 @@ function parse(words: readonly string[]): Invocation | string {
   if (values.has('retry') && !RETRIED.has(name)) {
     throw new WalbError('invalid-argument', `-retry is for status and get only, not for ${name}`);
   }
-  return { options: values, command, args: parseCommand(command, rest) };
+  return { options: values, command, args: parseCommand(command, rest), words: parameters };
 }
 
-async function run({ options, command, args }: Invocation, terminal: Terminal): Promise<number> {
+async function run(invocation: Invocation, terminal: Terminal): Promise<number> {
+  const { options, command, args } = invocation;
   const timeoutS = numberOption(options, 'to');
   if (timeoutS === 0) throw new WalbError('invalid-argument', '-to must be at least 1 second');
   const tls = tlsFrom(options, terminal.environment);
@@ -139,11 +146,38 @@ async function run({ options, command, args }: Invocation, terminal: Terminal): 
     terminal.stderr(`${logTime(terminal)} DEBUG walbc ${command.name} at ${address}\n`);
   try {
     const retries = RETRIED.has(command.name) ? retriesOf(options) : 0;
-    const text = await withRetries(terminal, retries, () => runCommand(command, context, args));
+    const text = await audited(invocation, address, terminal, () =>
+      withRetries(terminal, retries, () => runCommand(command, context, args)),
+    );
     if (text !== undefined) await terminal.stdout(`${text}\n`);
     return 0;
   } finally {
     connection.close();
+  }
+}
+
+/** Commands that change something go to the audit log, before and after. */
+async function audited<T>(
+  { words }: Invocation,
+  address: string,
+  terminal: Terminal,
+  work: () => Promise<T>,
+): Promise<T> {
+  if (terminal.audit === undefined || isQuery(words)) return await work();
+  const { errorEnding } = await import('../safety/audit-record.ts');
+  const { commandText, resultText } = await import('../safety/call-text.ts');
+  const log = await terminal.audit();
+  const end = log.begin(commandText(address, words));
+  const began = terminal.clock.monotonic();
+  const durationMs = (): number => Math.round(terminal.clock.monotonic() - began);
+  try {
+    const value = await work();
+    const result = resultText(value);
+    end({ durationMs: durationMs(), ...(result === '' ? {} : { result }) });
+    return value;
+  } catch (thrown) {
+    end({ durationMs: durationMs(), error: errorEnding(thrown) });
+    throw thrown;
   }
 }
 

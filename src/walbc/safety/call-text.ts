@@ -16,6 +16,14 @@ export function callText({ className, target, member, args }: Call): string {
   );
 }
 
+/** A command of the command line, as it was typed. */
+export function commandText(address: string, words: readonly string[]): string {
+  const quoted = words.map((word) =>
+    hideInText(/^[\w./:=,@%+-]+$/.test(word) ? word : `'${word}'`),
+  );
+  return cut(`walbc ${address} ${hideSecrets(quoted).join(' ')}`);
+}
+
 function ownerOf(className: string, target: unknown): string {
   if (className === '') return '';
   if (className === 'Device') return `Device(${literal((target as { name?: string }).name)}).`;
@@ -42,7 +50,7 @@ function isServer(value: unknown): value is { readonly name: string } {
 function hideSecrets(words: readonly string[]): string[] {
   return words.map((word, at) => {
     const before = at === 0 ? '' : words[at - 1]!;
-    return /^'-/.test(before) && SECRET_NAME.test(before) && !before.includes('=')
+    return /^'?-/.test(before) && SECRET_NAME.test(before) && !before.includes('=')
       ? `'${HIDDEN}'`
       : word;
   });

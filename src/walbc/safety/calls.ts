@@ -11,6 +11,7 @@ import * as archive from './archive-plans.ts';
 import type { Facts, Need, VolumeAt } from './facts.ts';
 import * as group from './group-plans.ts';
 import { joinParts, type PlanParts } from './plan.ts';
+import { isQuery, QUERY_COMMANDS } from './queries.ts';
 import * as storage from './storage-plans.ts';
 
 type Args = readonly unknown[];
@@ -312,7 +313,7 @@ const FUNCTIONS: Readonly<Record<string, CallSpec>> = {
 const COMMANDS: Readonly<
   Record<string, CallSpec | ((s: unknown, words: readonly string[]) => CallSpec)>
 > = {
-  ...named('bhash get sleep status version', read),
+  ...named([...QUERY_COMMANDS].join(' '), read),
   ...named(
     `dbg-dump-logpack-header dbg-reload-metadata enable-snapshot exec full-bkp hash-bkp kick restore
      set-full-scan-bps snapshot start virt-full-scan`,
@@ -322,7 +323,7 @@ const COMMANDS: Readonly<
   'archive-info': (s, [action = '', vol, name = '']) =>
     action === 'delete'
       ? as('del_archive_from_proxy', [s, vol, { name }, false])
-      : 'list get'.split(' ').includes(action)
+      : isQuery(['archive-info', action])
         ? read
         : change,
   'clear-vol': (s, [vol]) => as('clear', [s, vol]),
