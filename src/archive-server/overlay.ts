@@ -6,7 +6,7 @@
  */
 import { type Bytes, type FileHandle, LB_SIZE, type Lb, MIB, WalbError } from '../core/index.ts';
 import { isAllZero } from '../kernels/index.ts';
-import type { BlockBackend, BlockChange, BlockSizes } from '../wdev/nbd/backend.ts';
+import type { BlockBackend, BlockChange, BlockSizes, DataRange } from '../wdev/nbd/backend.ts';
 import type { VirtualImage } from '../wdiff/index.ts';
 import { BlockBitmap } from './block-bitmap.ts';
 
@@ -58,6 +58,22 @@ export class SnapshotOverlay implements BlockBackend {
 
   flush(): undefined | Promise<void> {
     return this.#overlay?.sync();
+  }
+
+  nextData(offset: Bytes): DataRange | undefined {
+    const limit = this.size / LB_SIZE;
+    for (let at = Math.floor(offset / LB_SIZE); at < limit; ) {
+      const isWritten = this.#written.has(at);
+      const source = isWritten ? this.#writable : this.#image;
+      const data = source.nextData(at * LB_SIZE);
+      const stop = Math.min(limit, data === undefined ? limit : Math.ceil(data.end / LB_SIZE));
+      const run = this.#written.runEnd(at, stop);
+      if (data !== undefined && data.start < run * LB_SIZE) {
+        return { start: data.start, end: Math.min(data.end, run * LB_SIZE) };
+      }
+      at = run;
+    }
+    return undefined;
   }
 
   /** Copies what is not in the overlay yet, so that it stands alone; zeros stay holes. */

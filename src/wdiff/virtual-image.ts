@@ -55,6 +55,34 @@ export class VirtualImage {
       readBase(this.#base, into.subarray(range.start - offset, range.end - offset), range.start);
     }
   }
+
+  /**
+   * First range at or after byte `offset` that may hold data; undefined: only zeros follow. Data that a
+   * later diff made zeros may still be reported.
+   */
+  nextData(offset: Bytes): Range | undefined {
+    const stored = this.#base.nextData(offset);
+    let found = stored && within(stored, offset, this.size);
+    for (const diff of this.#diffs) {
+      const piece = nextDataPiece(diff, offset, found?.start ?? this.size);
+      found = (piece && within(piece, offset, this.size)) ?? found;
+    }
+    return found;
+  }
+}
+
+/** The first piece with data that overlaps `offset`..`limit`. */
+function nextDataPiece(diff: DiffLookup, offset: Bytes, limit: Bytes): Range | undefined {
+  for (const io of diff.overlapping(Math.floor(offset / LB_SIZE), Math.ceil(limit / LB_SIZE))) {
+    if (io.kind !== 'normal') continue;
+    return { start: io.address * LB_SIZE, end: (io.address + io.blocks) * LB_SIZE };
+  }
+  return undefined;
+}
+
+function within({ start, end }: Range, from: Bytes, to: Bytes): Range | undefined {
+  const clipped = { start: Math.max(start, from), end: Math.min(end, to) };
+  return clipped.start < clipped.end ? clipped : undefined;
 }
 
 /** Draws what `diff` has of `range`; returns what it does not have. */

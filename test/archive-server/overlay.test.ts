@@ -119,6 +119,54 @@ describe('SnapshotOverlay', () => {
   });
 });
 
+describe('holes and data', () => {
+  /** A file that knows which of its blocks are zeros. */
+  class SparseFile extends MemoryFile {
+    override nextData(position: number): { start: number; end: number } | undefined {
+      const start = this.bytes.findIndex((byte, at) => at >= position && byte !== 0);
+      if (start < 0) return undefined;
+      let end = start + 1;
+      while (end < this.bytes.length && this.bytes[end] !== 0) end += 1;
+      return { start, end };
+    }
+  }
+
+  it('everything outside the reported ranges reads as zeros, and holes of the base are not reported', () => {
+    const size = 64 * LB_SIZE;
+    const small = fc
+      .tuple(fc.nat(63), fc.integer({ min: 1, max: 20 }))
+      .map(([start, count]) => ({ start, count: Math.min(count, 64 - start) }));
+    const kinds = fc.constantFrom('write' as const, 'trim' as const);
+    const changes = fc.array(fc.record({ kind: kinds, range: small }), { maxLength: 6 });
+    fc.assert(
+      fc.property(fc.array(small, { maxLength: 4 }), changes, (stored, steps) => {
+        const base = new SparseFile(size);
+        for (const { start, count } of stored) {
+          base.bytes.fill(7, start * LB_SIZE, (start + count) * LB_SIZE);
+        }
+        const overlay = new SnapshotOverlay(new VirtualImage(base, []), new SparseFile(0));
+        const model = base.bytes.slice();
+        for (const { kind, range: at } of steps) {
+          const data = new Uint8Array(at.count * LB_SIZE).fill(kind === 'write' ? 9 : 0);
+          overlay.submit([change(kind, at.start, data)]);
+          model.set(data, at.start * LB_SIZE);
+        }
+        const reported = new Uint8Array(size);
+        for (let at = 0; at < size; ) {
+          const data = overlay.nextData(at);
+          if (data === undefined) break;
+          expect(data.start).toBeGreaterThanOrEqual(at);
+          expect(data.end).toBeGreaterThan(data.start);
+          reported.fill(1, data.start, data.end);
+          at = data.end;
+        }
+        expect(reported).toEqual(model.map((byte) => (byte === 0 ? 0 : 1)));
+      }),
+      { seed: SEED, numRuns: 200 },
+    );
+  });
+});
+
 describe('BlockBitmap', () => {
   it('is a set of blocks', () => {
     fc.assert(

@@ -153,6 +153,14 @@ describeWith(['nbdcopy', 'qemu-img', 'qemu-io', 'nbdinfo'], 'a snapshot served o
       'export-size': 16 << 20,
       is_read_only: false,
     });
+    // What was never written is a hole, so that a client need not read it.
+    const map = JSON.parse(await run('nbdinfo', '--map', '--json', served.uri)) as {
+      readonly offset: number;
+      readonly type: number;
+    }[];
+    const HOLE_AND_ZERO = 3;
+    expect(map.at(-1)).toMatchObject({ type: HOLE_AND_ZERO });
+    expect(map.at(-1)?.offset).toBeLessThanOrEqual(9 << 20);
     const same = await run('qemu-img', 'compare', '-f', 'raw', '-F', 'raw', image, served.uri);
     expect(same).toContain('identical');
     const copy = join(folder, 'copy');

@@ -246,4 +246,18 @@ async function expectVirtual(
     image.read(at, read.subarray(at, at + 777));
   }
   expect(read).toEqual(expected);
+  expectHolesAreZeros(image, expected);
+}
+
+/** Outside of what `nextData` reports there are only zeros. */
+function expectHolesAreZeros(image: VirtualImage, expected: Uint8Array): void {
+  let at = 0;
+  while (at < expected.length) {
+    const data = image.nextData(at);
+    const hole = expected.subarray(at, data?.start ?? expected.length);
+    expect(hole.every((byte) => byte === 0)).toBe(true);
+    if (data === undefined) return;
+    expect(data.end).toBeGreaterThan(data.start);
+    at = data.end;
+  }
 }
