@@ -4,7 +4,7 @@
  *
  * Source: semantics.md C.5.
  */
-import { type StopMode as StopModeName, WalbError } from '../core/index.ts';
+import { type StopMode as StopModeName, throwIfAborted, WalbError } from '../core/index.ts';
 import { type Accepted, StopMode, TaskKind } from '../rpc/index.ts';
 import type { ServerCore } from '../server/server-core.ts';
 import { STOP_TIMEOUT_MS, untilWithin } from '../server/wait.ts';
@@ -59,7 +59,8 @@ async function stopWhenEmpty(host: StopHost, volume: ProxyVolume): Promise<void>
   };
   push();
   try {
-    await waitFor(host, volume, isEmpty, 'diffs are still queued');
+    // A server that shuts down sends nothing more: the volume can not become empty.
+    await waitFor(host, volume, isEmpty, 'diffs are still queued', host.core.stopping);
   } finally {
     pushing = false;
   }
@@ -72,8 +73,11 @@ async function waitFor(
   volume: ProxyVolume,
   predicate: () => boolean,
   problem: string,
+  signal?: AbortSignal,
 ): Promise<void> {
-  if (await untilWithin(host.core.clock, volume.changed, predicate, STOP_TIMEOUT_MS)) return;
+  const { clock } = host.core;
+  if (await untilWithin(clock, volume.changed, predicate, STOP_TIMEOUT_MS, signal)) return;
+  throwIfAborted(signal, `stop of ${volume.id}`);
   const left = volume.spool
     .archives()
     .map((archive) => `${archive}: ${volume.spool.queue(archive).length} diffs queued`);

@@ -114,14 +114,23 @@ function wrapStream(
 /** Failures a server's operator should see; the others are the caller's doing and are shown to it. */
 const SERVER_FAULTS: ReadonlySet<string> = new Set(['internal', 'io', 'no-space', 'corrupt']);
 
-/** One line per call: debug when it went well, info when refused, error for the server's own faults. */
+/** A watch ends when its reader leaves or the server stops: nothing went wrong. */
+function isEndOfReading({ method, context }: CallInfo, { code }: WalbError): boolean {
+  return method.kind === 'server-stream' && (context.signal.aborted || code === 'cancelled');
+}
+
+/**
+ * One line per call: debug when it went well, or its reader left; info when refused; error for the
+ * server's own faults.
+ */
 export function logCalls({ log, clock }: { log: Logger; clock: Clock }): Interceptor {
-  return ({ method, context }) => {
+  return (call) => {
     const began = clock.monotonic();
+    const { method, context } = call;
     const { clientId, peer } = context;
     return (error) => {
       const fields = { method: method.path, clientId, peer, ms: clock.monotonic() - began };
-      if (error === undefined) log.debug(fields, 'call done');
+      if (error === undefined || isEndOfReading(call, error)) log.debug(fields, 'call done');
       else if (SERVER_FAULTS.has(error.code)) log.error({ ...fields, err: error }, 'call failed');
       else log.info({ ...fields, code: error.code, reason: error.message }, 'call refused');
     };

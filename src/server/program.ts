@@ -9,7 +9,7 @@
 import { readFileSync } from 'node:fs';
 import { hostname } from 'node:os';
 import { makeDirectoryDurably } from '../core/durable.ts';
-import { type Binding, type Env, formatHostPort, type Logger, WalbError } from '../core/index.ts';
+import { type Binding, formatHostPort, WalbError } from '../core/index.ts';
 import {
   OptionError,
   type OptionSpec,
@@ -17,7 +17,7 @@ import {
   usageOf,
 } from '../core/original-options.ts';
 import { createRealEnv } from '../core/real-env.ts';
-import { createRealLogger } from '../core/real-logger.ts';
+import { createRealLogger, type RealLogger } from '../core/real-logger.ts';
 import {
   CallLimit,
   type GetVersionReply,
@@ -39,6 +39,7 @@ import {
 import { parseWithConfig } from './config-file.ts';
 import { type ControlLogic, controlBindings } from './control.ts';
 import { ServerCore } from './server-core.ts';
+import { serveUntilShutdown, shutDownOnSignals } from './shutdown.ts';
 import { spawnProgram } from './spawn-program.ts';
 import type { CommonSettings } from './status.ts';
 
@@ -100,14 +101,15 @@ function readConfig(path: string): string {
 
 async function run(program: ServerProgram, options: OptionValues): Promise<number> {
   const nodeId = options.text('id') === 'host name' ? hostname() : (options.text('id') as string);
-  const log = createLogger(options, nodeId);
+  let log: RealLogger | undefined;
   try {
+    log = createLogger(options, nodeId);
     checkCommonOptions(options);
     await serve(program, options, nodeId, log);
     return 0;
   } catch (thrown) {
     const error = WalbError.from(thrown);
-    log.error({ err: error }, 'server failed');
+    log?.error({ err: error }, 'server failed');
     process.stderr.write(`${program.program}: ${error.message}\n`);
     return 1;
   }
@@ -117,7 +119,7 @@ async function serve(
   program: ServerProgram,
   options: OptionValues,
   nodeId: string,
-  log: Logger,
+  log: RealLogger,
 ): Promise<void> {
   const keepAlive = keepAliveOf(options);
   const network = grpcNetwork({
@@ -129,7 +131,8 @@ async function serve(
   const env = createRealEnv({ network, log });
   const baseDirectory = options.text('b') as string;
   await makeDirectoryDurably(env.files, baseDirectory);
-  const lock = env.files.lock(`${baseDirectory}/.lock`);
+  using held = new DisposableStack();
+  held.adopt(env.files.lock(`${baseDirectory}/.lock`), (lock) => lock.release());
   const core = new ServerCore(env, {
     hostType: program.hostType,
     nodeId,
@@ -144,6 +147,17 @@ async function serve(
     port: Number(options.text('p')),
   });
   let listening = address;
+  const bindings = (): Binding[] => {
+    const control = controlBindings(core, server, {
+      version,
+      handlerStat: (reset) => statistics.report(reset),
+      exec: { allowed: allowedPrograms(options), spawn: spawnProgram },
+    });
+    return intercept(
+      [...control, ...server.bindings()],
+      [logCalls(env), statistics.interceptor, limit.interceptor],
+    );
+  };
   const server = program.create(core, options, {
     baseDirectory,
     get listenAddress() {
@@ -157,50 +171,40 @@ async function serve(
     connections: () => limit.running,
     memoryBytes: () => process.memoryUsage.rss(),
   });
-  const stopSignals = onSignals(core);
-  await server.load();
-  const control = controlBindings(core, server, {
-    version,
-    handlerStat: (reset) => statistics.report(reset),
-    exec: { allowed: allowedPrograms(options), spawn: spawnProgram },
+  held.use(shutDownOnSignals(core));
+  held.use(reopenOnHangup(options, log));
+  const listener = await startUp(core, server, async () => {
+    await server.load();
+    return await env.network.listen(address, bindings());
   });
-  const listener = await env.network.listen(
-    address,
-    intercept(
-      [...control, ...server.bindings()],
-      [logCalls(env), statistics.interceptor, limit.interceptor],
-    ),
-  );
   listening = listener.address;
   log.info({ address: listening, base: baseDirectory }, 'listening');
   process.stdout.write(`${program.program}: ${nodeId} listens on ${listening}\n`);
-  await untilEnd(core, env, server, listener);
-  stopSignals();
-  lock.release();
+  await serveUntilShutdown(core, listener, () => server.stopWork());
   log.info({}, 'ended');
 }
 
-async function untilEnd(
+/** What a start that fails half-way has begun ends before the failure is reported. */
+async function startUp<T>(
   core: ServerCore,
-  env: Env,
   server: RunningServer,
-  listener: { close(): Promise<void>; abort(): void },
-): Promise<void> {
-  const kind = await core.untilShutdown();
-  // The reply to `shutdown` itself is on its way: the listener closes after running calls ended.
-  const closed = listener.close();
-  core.forced.addEventListener('abort', () => void abortSoon(env, listener));
-  if (kind === 'force') void abortSoon(env, listener);
-  await server.stopWork();
-  await closed;
+  start: () => Promise<T>,
+): Promise<T> {
+  try {
+    return await start();
+  } catch (error) {
+    core.requestShutdown('force');
+    await server.stopWork();
+    throw error;
+  }
 }
 
-/** By force, calls get this long to answer before their connections are broken. */
-const ABORT_GRACE_MS = 500;
-
-async function abortSoon(env: Env, listener: { abort(): void }): Promise<void> {
-  await env.clock.sleep(ABORT_GRACE_MS);
-  listener.abort();
+/** After a log rotation SIGHUP begins the new file. */
+function reopenOnHangup(options: OptionValues, log: RealLogger): Disposable {
+  const reopen = (): void => log.reopen();
+  const isFile = options.text('l') !== '-';
+  if (isFile) process.on('SIGHUP', reopen);
+  return { [Symbol.dispose]: () => void process.off('SIGHUP', reopen) };
 }
 
 /** A peer is given up after as long as TCP would take: one long wait in place of several probes. */
@@ -210,17 +214,7 @@ function probesOf(keepAlive: KeepAliveSettings | undefined): Pick<GrpcNetworkOpt
   return { keepAlive: { idle: idleSec * 1000, timeout: intervalSec * count * 1000 } };
 }
 
-/** SIGINT, SIGQUIT, SIGABRT, SIGTERM: shutdown by force (cli.md 2). Returns how to stop listening to them. */
-function onSignals(core: ServerCore): () => void {
-  const signals = ['SIGINT', 'SIGQUIT', 'SIGABRT', 'SIGTERM'] as const;
-  const stop = (): void => core.requestShutdown('force');
-  for (const signal of signals) process.on(signal, stop);
-  return () => {
-    for (const signal of signals) process.off(signal, stop);
-  };
-}
-
-function createLogger(options: OptionValues, nodeId: string): Logger {
+function createLogger(options: OptionValues, nodeId: string): RealLogger {
   const file = options.text('l') as string;
   const path = file.startsWith('/') ? file : `${options.text('b')}/${file}`;
   return createRealLogger({

@@ -171,3 +171,24 @@ describe('a restart', () => {
       expect(world.filesBelow('p0', `/p0/${VOLUME}`)).toEqual({});
     }));
 });
+
+describe('a shutdown while a volume empties', () => {
+  it.each(['graceful', 'force'] as const)('%s does not wait for an archive that is away', (kind) =>
+    ServerWorld.run(async (world) => {
+      const { channel, core, process } = await startProxy(world);
+      await addArchive(channel, 'a0');
+      await startVolume(channel);
+      await sendLog(channel, 0n, 1n);
+      await channel.unary(ControlRpc.stop, { volume, mode: StopMode.EMPTY });
+      await world.until(async () => (await stateOf(channel)) === 'WaitForEmpty');
+      const began = world.world.elapsed;
+      core.requestShutdown(kind);
+      expect((await process.exit).kind).toBe('ended');
+      expect((world.world.elapsed - began) / 1e6).toBeLessThan(2);
+      // Nothing was lost: it goes on where it was.
+      const again = await startProxy(world);
+      const { diffs } = await again.channel.unary(ProxyRpc.getProxyDiff, { volume, archive: 'a0' });
+      expect(diffs).toHaveLength(1);
+    }),
+  );
+});
