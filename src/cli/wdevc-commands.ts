@@ -23,6 +23,11 @@ export interface WdevcCommand {
   readonly run: (context: WdevcContext, args: WdevcArguments) => Promise<readonly string[]>;
 }
 
+/** Names of parameters that must be integers. */
+export const INTEGER_PARAMETERS: ReadonlySet<string> = new Set([
+  ...['MS', 'LSID', '[SEC]', '[TIMEOUT_SEC]', '[SIZE_LB]'],
+]);
+
 /** Block device numbers belong to the kernel; a device in user space has none. */
 const NO_MAJOR = 0;
 
