@@ -61,9 +61,23 @@ export function errorOfStatus(failure: StatusObject, address: string, path: stri
   const [trailer] = failure.metadata.get(ERROR_TRAILER);
   if (trailer instanceof Uint8Array) return decodeError(trailer);
   const code = CODE_OF[failure.code] ?? 'unavailable';
-  return new WalbError(code, `${textOf(code, address, path)}: ${failure.details}`, {
+  const cause = plainCause(failure.details);
+  const text = `${textOf(code, address, path)}${cause === '' ? '' : `: ${cause}`}`;
+  return new WalbError(code, text, {
     details: { address, path, status: status[failure.code] },
   });
+}
+
+/**
+ * What the library says without what it wraps around the cause: `No connection established. Last
+ * error: Error: connect ECONNREFUSED 127.0.0.1:1. Resolution note: `.
+ */
+function plainCause(details: string): string {
+  return details
+    .replace(/^No connection established\. Last error: (Error: )?/, '')
+    .replace(/\.? ?Resolution note: .*$/s, '')
+    .replace(/^connect ECONNREFUSED \S+$/, 'nothing listens there (ECONNREFUSED)')
+    .trim();
 }
 
 function textOf(code: ErrorCode, address: string, path: string): string {

@@ -162,3 +162,16 @@ test('something else than gRPC at the address is unavailable', async () => {
   channel.close();
   other.close();
 });
+
+test('a server that is not there: the message says so in plain words', async () => {
+  const listener = await grpcNetwork().listen('127.0.0.1:0', [getState]);
+  const { address } = listener;
+  await listener.close();
+  const channel = grpcNetwork({ connectTimeout: 2000 }).connect(address, { clientId: 'test' });
+  const error = await failure(channel.unary(ControlRpc.getState, state));
+  expect(error.code).toBe('unavailable');
+  expect(error.message).toBe(
+    `no connection to ${address}, or it was lost: nothing listens there (ECONNREFUSED)`,
+  );
+  channel.close();
+});
