@@ -41,6 +41,10 @@ const SUBCOMMANDS: Readonly<Record<string, Subcommand>> = {
     about: 'configuration files of servers: check',
     load: () => import('./config.ts'),
   },
+  systemd: {
+    about: 'systemd units for servers, health check and maintenance',
+    load: () => import('./systemd.ts'),
+  },
 };
 
 function helpText(): string {
