@@ -3,7 +3,8 @@ import { readFileSync } from 'node:fs';
 import type { Command } from 'commander';
 import { WalbError } from '../core/index.ts';
 import { RealClock } from '../core/real-clock.ts';
-import { type ConfigTree, workerConfig } from '../walbc/worker/config.ts';
+import { workerConfig } from '../walbc/worker/config.ts';
+import type { ConfigTree } from '../walbc/worker/config-values.ts';
 import { Worker } from '../walbc/worker/runner.ts';
 
 interface Options {

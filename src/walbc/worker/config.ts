@@ -6,7 +6,23 @@
  *
  * Source: worker.md 2.
  */
-import { checkVolumeId, KIB, parseCount, WalbError } from '../../core/index.ts';
+import { checkVolumeId } from '../../core/index.ts';
+import { type RetentionConfig, retentionConfig } from '../retention/policy.ts';
+import {
+  allowOnly,
+  bad,
+  branch,
+  type ConfigTree,
+  type ConfigValue,
+  count,
+  need,
+  overlay,
+  parsePeriod,
+  parseWorkerSize,
+  port,
+  positive,
+  text,
+} from './config-values.ts';
 
 export interface GeneralConfig {
   readonly addr: string;
@@ -20,8 +36,8 @@ export interface GeneralConfig {
 }
 
 export interface ApplyConfig {
-  /** Seconds; snapshots younger than this are kept. */
-  readonly keepPeriod: number;
+  /** Seconds; snapshots younger than this are kept. Undefined when `retention` says what is kept. */
+  readonly keepPeriod: number | undefined;
   /** Seconds; 0 = no minimum. */
   readonly interval: number;
 }
@@ -54,15 +70,13 @@ export interface WorkerConfig {
   readonly general: GeneralConfig;
   readonly apply: ApplyConfig;
   readonly merge: MergeConfig;
+  /** Undefined when `apply.keep_period` says what is kept. */
+  readonly retention: RetentionConfig | undefined;
   readonly repl: {
     readonly servers: readonly ReplServerConfig[];
     readonly disabledVolumes: readonly string[];
   };
 }
-
-/** What a YAML file holds before it is checked. */
-export type ConfigTree = { readonly [key: string]: ConfigValue };
-export type ConfigValue = string | number | boolean | null | readonly ConfigValue[] | ConfigTree;
 
 const NO_LIMIT = Number.POSITIVE_INFINITY;
 const DAY = 24 * 3600;
@@ -93,40 +107,21 @@ const KEYS = {
   ],
 } as const;
 
-/** Seconds of a PERIOD: integer, `Nm`, `Nh`, `Nd` or `hh:mm:ss`. Throws `invalid-argument`. */
-export function parsePeriod(value: ConfigValue | undefined, key: string): number {
-  const text = String(value);
-  const simple = /^(\d+)([mhd]?)$/.exec(text);
-  if (simple !== null) {
-    const unit = { '': 1, m: 60, h: 3600, d: DAY }[simple[2] as '' | 'm' | 'h' | 'd'];
-    return Number(simple[1]) * unit;
-  }
-  const clock = /^(\d+):([0-5]?\d):([0-5]?\d)$/.exec(text);
-  if (clock !== null) return Number(clock[1]) * 3600 + Number(clock[2]) * 60 + Number(clock[3]);
-  throw bad(key, `'${text}' is no period: seconds, Nm, Nh, Nd or hh:mm:ss`);
-}
-
-/** Bytes of a SIZE: integer or `NK`, `NM`, `NG` (powers of 1024). Throws `invalid-argument`. */
-export function parseWorkerSize(value: ConfigValue | undefined, key: string): number {
-  const match = /^(\d+)([KMG]?)$/.exec(String(value));
-  if (match === null) throw bad(key, `'${String(value)}' is no size: bytes, NK, NM or NG`);
-  const power = ['', 'K', 'M', 'G'].indexOf(match[2] as string);
-  return Number(match[1]) * KIB ** power;
-}
-
 /** The configuration of several files, the later ones first in rank. Throws `invalid-argument`. */
 export function workerConfig(trees: readonly ConfigTree[]): WorkerConfig {
   if (trees.length === 0) throw bad('-f', 'at least one configuration file is needed');
   const tree = trees.reduce(overlay);
-  allowOnly(tree, ['general', 'apply', 'merge', 'repl'], '');
+  allowOnly(tree, ['general', 'apply', 'merge', 'retention', 'repl'], '');
   const general = section(tree, 'general');
   const apply = section(tree, 'apply');
   const merge = section(tree, 'merge');
   const repl = section(tree, 'repl');
+  const retention = (tree['retention'] ?? null) === null ? undefined : section(tree, 'retention');
   return {
     general: generalConfig(general),
-    apply: applyConfig(apply),
+    apply: applyConfig(apply, retention !== undefined),
     merge: mergeConfig(merge),
+    retention: retention === undefined ? undefined : retentionConfig(retention),
     repl: {
       servers: Object.entries(branch(repl['servers'], 'repl.servers')).map(([name, value]) =>
         serverConfig(name, branch(value, `repl.servers.${name}`)),
@@ -149,15 +144,17 @@ function generalConfig(tree: ConfigTree): GeneralConfig {
   };
 }
 
-function applyConfig(tree: ConfigTree): ApplyConfig {
+/** What is kept is said once: by `keep_period`, or by `retention`. */
+function applyConfig(tree: ConfigTree, hasRetention: boolean): ApplyConfig {
   allowOnly(tree, KEYS.apply, 'apply');
-  return {
-    keepPeriod: positive(
-      parsePeriod(need(tree['keep_period'], 'apply.keep_period'), 'apply.keep_period'),
-      'apply.keep_period',
-    ),
-    interval: parsePeriod(tree['interval'] ?? DAY, 'apply.interval'),
-  };
+  const interval = parsePeriod(tree['interval'] ?? DAY, 'apply.interval');
+  const key = 'apply.keep_period';
+  const keepPeriod = tree['keep_period'] ?? undefined;
+  if (!hasRetention) {
+    return { keepPeriod: positive(parsePeriod(need(keepPeriod, key), key), key), interval };
+  }
+  if (keepPeriod === undefined) return { keepPeriod: undefined, interval };
+  throw bad(key, 'and retention both say what is kept: leave out one of them');
 }
 
 function mergeConfig(tree: ConfigTree): MergeConfig {
@@ -199,70 +196,12 @@ function serverConfig(name: string, tree: ConfigTree): ReplServerConfig {
   };
 }
 
-/** Trees are joined key by key; anything else replaces what was there. */
-function overlay(below: ConfigTree, above: ConfigTree): ConfigTree {
-  const joined: Record<string, ConfigValue> = { ...below };
-  for (const [key, value] of Object.entries(above)) {
-    const present = joined[key];
-    joined[key] = isTree(present) && isTree(value) ? overlay(present, value) : value;
-  }
-  return joined;
-}
-
-function isTree(value: ConfigValue | undefined): value is ConfigTree {
-  return typeof value === 'object' && value !== null && !Array.isArray(value);
-}
-
 function section(tree: ConfigTree, name: string): ConfigTree {
   return branch(tree[name], name);
-}
-
-function branch(value: ConfigValue | undefined, key: string): ConfigTree {
-  if (value === undefined || value === null) return {};
-  if (isTree(value)) return value;
-  throw bad(key, 'must be a section with keys of its own');
-}
-
-function allowOnly(tree: ConfigTree, keys: readonly string[], where: string): void {
-  const unknown = Object.keys(tree).find((key) => !keys.includes(key));
-  if (unknown === undefined) return;
-  const name = where === '' ? unknown : `${where}.${unknown}`;
-  throw bad(name, `is not a known key; known are: ${keys.join(', ')}`);
-}
-
-function need<T>(value: T | undefined, key: string): T {
-  if (value === undefined) throw bad(key, 'is missing');
-  return value;
-}
-
-function text(value: ConfigValue | undefined, key: string): string {
-  if (typeof value === 'string' && value !== '') return value;
-  throw bad(key, value === undefined ? 'is missing' : 'must be a text');
-}
-
-function port(value: ConfigValue | undefined, key: string): number {
-  const number = count(need(value, key), key);
-  if (number >= 1 && number <= 65535) return number;
-  throw bad(key, `${number} is not a port from 1 to 65535`);
-}
-
-function count(value: ConfigValue | undefined, key: string): number {
-  return parseCount(String(value), key);
-}
-
-function positive(value: number, key: string): number {
-  if (value > 0) return value;
-  throw bad(key, 'must be more than 0');
 }
 
 function volumeList(value: ConfigValue | undefined): string[] {
   if (value === undefined || value === null) return [];
   if (!Array.isArray(value)) throw bad('repl.disabled_volumes', 'must be a list of volumes');
   return value.map((volume) => checkVolumeId(String(volume)));
-}
-
-function bad(key: string, problem: string): WalbError {
-  return new WalbError('invalid-argument', `worker configuration: ${key} ${problem}`, {
-    details: { key },
-  });
 }

@@ -17,7 +17,7 @@ import { aActive, K_ARCHIVE } from '../constants.ts';
 import type { Controller } from '../controller/controller.ts';
 import { ServerConnectionParam } from '../servers.ts';
 import type { ReplServerConfig, WorkerConfig } from './config.ts';
-import type { DestinationFacts, Facts, VolumeFacts } from './select.ts';
+import type { DestinationFacts, Facts, VolumeFacts } from './model.ts';
 
 /** What the worker remembers by itself. */
 export interface WorkerMemory {
@@ -82,7 +82,7 @@ async function volumeFacts(
   const diffs = await controller.get_applicable_diff_list(archive, volume);
   return {
     volume,
-    applyingTo: base.E?.gidB,
+    base: base.toValue(),
     lastApply: seconds(begins['Apply']),
     lastMerge: seconds(begins['Merge']),
     restorable: restorable.map(({ gid, ts }) => ({ gid, timestamp: seconds(ts) ?? 0 })),

@@ -65,9 +65,13 @@ function continues(run: Run, diff: Diff, limits: MergeLimits, keep: readonly Gid
   );
 }
 
-/** A run that `ending` ends; its value counts the ending diff's size, as the original does. */
+/**
+ * A run that `ending` ends; its value counts the ending diff's size, as the original does. None when
+ * `ending` begins inside the run: an archive would merge it too.
+ */
 function rangeOf({ diffs, size }: Run, ending: Diff): MergeRange | undefined {
-  if (diffs.length < 2) return undefined;
+  const gidE = (diffs.at(-1) as Diff).E.b;
+  if (diffs.length < 2 || ending.B.b < gidE) return undefined;
   const value = Math.floor((size + ending.dataSize) / diffs.length);
-  return { gidB: (diffs[0] as Diff).B.b, gidE: (diffs.at(-1) as Diff).E.b, value };
+  return { gidB: (diffs[0] as Diff).B.b, gidE, value };
 }

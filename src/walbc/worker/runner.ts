@@ -7,6 +7,7 @@
 import {
   type Clock,
   formatTimestamp,
+  type Gid,
   hasCode,
   type Millis,
   type UnixSeconds,
@@ -21,10 +22,13 @@ import { CompressOpt } from '../values/compress-opt.ts';
 import { SyncOpt } from '../values/sync-opt.ts';
 import type { WorkerConfig } from './config.ts';
 import { gatherFacts, replicationKey, serverOf } from './facts.ts';
-import { selectTask, type WorkerTask } from './select.ts';
+import type { WorkerTask } from './model.ts';
+import { selectTask } from './select.ts';
 
 const RETRY_MS: Millis = 10_000;
 const MAX_FAILURES = 3;
+/** Of a task, in a line of the log. */
+const SHOWN_GIDS = 20;
 /** A selection that takes longer is worth a line in the log. */
 const SLOW_SELECTION_MS: Millis = 10_000;
 
@@ -158,6 +162,12 @@ export class Worker {
     if (task.kind === 'merge') {
       return await this.#controller.merge(this.#archive, volume, task.gidB, task.gidE);
     }
+    if (task.kind === 'enable-snapshot') {
+      return await this.#controller.enable_snapshot(this.#archive, volume, task.gids);
+    }
+    if (task.kind === 'disable-snapshot') {
+      return await this.#controller.disable_snapshot(this.#archive, volume, task.gids);
+    }
     const { server } = task;
     const compress = new CompressOpt();
     compress.parse(server.compress);
@@ -196,6 +206,12 @@ export function describeTask(task: WorkerTask): string {
   const common = `name=${task.kind} vol=${task.volume} ax=a0`;
   if (task.kind === 'apply') return `${common} gid=${task.gid}`;
   if (task.kind === 'merge') return `${common} gidB=${task.gidB} gidE=${task.gidE}`;
+  if (task.kind !== 'replicate') return `${common} gids=${listed(task.gids)}`;
   const limit = task.gid === undefined ? '' : ` maxGid=${task.gid}`;
   return `${common} dst=${task.server.name}${task.server.logName}${limit}`;
+}
+
+function listed(gids: readonly Gid[]): string {
+  const shown = gids.slice(0, SHOWN_GIDS).join(',');
+  return gids.length > SHOWN_GIDS ? `${shown},...(${gids.length} in all)` : shown;
 }

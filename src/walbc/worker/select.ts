@@ -6,65 +6,10 @@
  */
 import type { Gid, UnixSeconds } from '../../core/index.ts';
 import type { Diff } from '../../wdiff/algebra/index.ts';
-import type { ReplServerConfig, WorkerConfig } from './config.ts';
+import type { WorkerConfig } from './config.ts';
 import { bestMergeRange } from './merge-range.ts';
-
-export interface RestorableFact {
-  readonly gid: Gid;
-  readonly timestamp: UnixSeconds;
-}
-
-/** One volume that may get a task: active at the archive, nothing running on it. */
-export interface VolumeFacts {
-  readonly volume: string;
-  /** Gid an interrupted apply was going to; undefined when the base is not applying. */
-  readonly applyingTo: Gid | undefined;
-  /** When the action last began; undefined when never since the archive started. */
-  readonly lastApply: UnixSeconds | undefined;
-  readonly lastMerge: UnixSeconds | undefined;
-  /** `restorable all`, ascending. */
-  readonly restorable: readonly RestorableFact[];
-  /** The applicable chain. */
-  readonly diffs: readonly Diff[];
-  readonly numDiff: number;
-  /** Latest gids of replication destinations: they must not vanish in a merge. */
-  readonly keepGids: readonly Gid[];
-  readonly latestGid: Gid | undefined;
-}
-
-/** What is known of one volume at one replication destination. */
-export interface DestinationFacts {
-  readonly server: ReplServerConfig;
-  readonly volume: string;
-  readonly isActive: boolean;
-  readonly latestGid: Gid | undefined;
-  /** When this worker last started a replication there. */
-  readonly lastReplicated: UnixSeconds | undefined;
-}
-
-export interface Facts {
-  readonly now: UnixSeconds;
-  readonly volumes: readonly VolumeFacts[];
-  readonly destinations: readonly DestinationFacts[];
-}
-
-export type WorkerTask =
-  | { readonly kind: 'apply'; readonly volume: string; readonly gid: Gid; readonly why: string }
-  | {
-      readonly kind: 'merge';
-      readonly volume: string;
-      readonly gidB: Gid;
-      readonly gidE: Gid;
-      readonly why: string;
-    }
-  | {
-      readonly kind: 'replicate';
-      readonly volume: string;
-      readonly server: ReplServerConfig;
-      /** Undefined = up to the latest explicit snapshot. */
-      readonly gid: Gid | undefined;
-      readonly why: string;
-    };
+import type { DestinationFacts, Facts, RestorableFact, VolumeFacts, WorkerTask } from './model.ts';
+import { isRecent, retain, retentionOf } from './retain.ts';
 
 type Step = (facts: Facts, config: WorkerConfig) => WorkerTask | undefined;
 
@@ -91,32 +36,33 @@ export function selectTask(
 }
 
 function finishApply({ volumes }: Facts): WorkerTask | undefined {
-  const found = volumes.find(({ applyingTo }) => applyingTo !== undefined);
-  if (found?.applyingTo === undefined) return undefined;
-  const why = `an apply to gid ${found.applyingTo} was interrupted`;
-  return { kind: 'apply', volume: found.volume, gid: found.applyingTo, why };
+  for (const { volume, base } of volumes) {
+    const gid = base.applyingTo?.b;
+    if (gid === undefined) continue;
+    return { kind: 'apply', volume, gid, why: `an apply to gid ${gid} was interrupted` };
+  }
+  return undefined;
 }
 
-/** The volume whose old snapshots take the most space. */
-function applyOld({ volumes, now }: Facts, { apply }: WorkerConfig): WorkerTask | undefined {
+/** By the policy, or else the volume whose old snapshots take the most space. */
+function applyOld(facts: Facts, config: WorkerConfig): WorkerTask | undefined {
+  const { keepPeriod, interval } = config.apply;
+  if (keepPeriod === undefined) return retain(facts, config);
+  const { volumes, now } = facts;
   let best: { volume: string; gid: Gid; size: number } | undefined;
-  for (const facts of volumes) {
-    if (isRecent(facts.lastApply, apply.interval, now)) continue;
-    const gid = lastOld(facts.restorable, now - apply.keepPeriod);
+  for (const volume of volumes) {
+    if (isRecent(volume.lastApply, interval, now)) continue;
+    const gid = lastOld(volume.restorable, now - keepPeriod);
     if (gid === undefined) continue;
-    const size = facts.diffs
+    const size = volume.diffs
       .filter((diff) => diff.B.b < gid)
       .reduce((sum, { dataSize }) => sum + dataSize, 0);
-    if (best === undefined || size > best.size) best = { volume: facts.volume, gid, size };
+    if (best === undefined || size > best.size) best = { volume: volume.volume, gid, size };
   }
   if (best === undefined) return undefined;
   const { volume, gid, size } = best;
   const why = `snapshots up to gid ${gid} are older than the keep period and take ${size} bytes`;
   return { kind: 'apply', volume, gid, why };
-}
-
-function isRecent(last: UnixSeconds | undefined, interval: number, now: UnixSeconds): boolean {
-  return interval > 0 && last !== undefined && now - last < interval;
 }
 
 /** The last of the leading snapshots (the base itself left out) that are old enough. */
@@ -129,35 +75,37 @@ function lastOld(restorable: readonly RestorableFact[], limit: UnixSeconds): Gid
   return gid;
 }
 
-function urgentMerge({ volumes }: Facts, config: WorkerConfig): WorkerTask | undefined {
-  const crowded = volumes.filter(({ numDiff }) => numDiff >= config.merge.thresholdNr);
+function urgentMerge(facts: Facts, config: WorkerConfig): WorkerTask | undefined {
+  const crowded = facts.volumes.filter(({ numDiff }) => numDiff >= config.merge.thresholdNr);
   const why = `has the most diffs, and at least merge.threshold_nr ${config.merge.thresholdNr}`;
-  return mergeLargest(crowded, config, why);
+  return mergeLargest(crowded, facts, config, why);
 }
 
-function periodicMerge({ volumes, now }: Facts, config: WorkerConfig): WorkerTask | undefined {
-  const due = volumes.filter(({ lastMerge }) => !isRecent(lastMerge, config.merge.interval, now));
-  return mergeLargest(due, config, 'has the most diffs among those due for a merge');
+function periodicMerge(facts: Facts, config: WorkerConfig): WorkerTask | undefined {
+  const { interval } = config.merge;
+  const due = facts.volumes.filter(({ lastMerge }) => !isRecent(lastMerge, interval, facts.now));
+  return mergeLargest(due, facts, config, 'has the most diffs among those due for a merge');
 }
 
-/** Only the volume with the most diffs is looked at. */
+/**
+ * The volume with the most diffs, of those that have something to merge. (One that consists of explicit
+ * snapshots would otherwise keep all others from being merged for ever.)
+ */
 function mergeLargest(
   volumes: readonly VolumeFacts[],
-  { merge }: WorkerConfig,
+  { now }: Facts,
+  config: WorkerConfig,
   why: string,
 ): WorkerTask | undefined {
-  const [largest] = [...volumes].sort((a, b) => b.numDiff - a.numDiff);
-  if (largest === undefined) return undefined;
-  const range = bestMergeRange(largest.diffs, merge, largest.keepGids);
-  if (range === undefined) return undefined;
-  const { gidB, gidE } = range;
-  return {
-    kind: 'merge',
-    volume: largest.volume,
-    gidB,
-    gidE,
-    why: `volume ${largest.volume} ${why}`,
-  };
+  for (const facts of [...volumes].sort((a, b) => b.numDiff - a.numDiff)) {
+    const { volume, diffs } = facts;
+    const protect = retentionOf(facts, config, now)?.protect ?? [];
+    const range = bestMergeRange(diffs, config.merge, [...facts.keepGids, ...protect]);
+    if (range === undefined) continue;
+    const { gidB, gidE } = range;
+    return { kind: 'merge', volume, gidB, gidE, why: `volume ${volume} ${why}` };
+  }
+  return undefined;
 }
 
 /** The (volume, server) that was served least recently. */

@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest';
-import { parsePeriod, parseWorkerSize, workerConfig } from '../../../src/walbc/worker/config.ts';
+import { workerConfig } from '../../../src/walbc/worker/config.ts';
+import { parsePeriod, parseWorkerSize } from '../../../src/walbc/worker/config-values.ts';
 
 const MINIMAL = {
   general: { addr: 'localhost', port: 10200, walbc_path: '/usr/bin/walbc' },

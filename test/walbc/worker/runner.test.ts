@@ -5,7 +5,8 @@ import { K_ARCHIVE, K_PROXY, K_STORAGE } from '../../../src/walbc/constants.ts';
 import { Controller } from '../../../src/walbc/controller/controller.ts';
 import { ServerLayout } from '../../../src/walbc/layout.ts';
 import { ServerConnectionParam } from '../../../src/walbc/servers.ts';
-import { type ConfigTree, workerConfig } from '../../../src/walbc/worker/config.ts';
+import { workerConfig } from '../../../src/walbc/worker/config.ts';
+import type { ConfigTree } from '../../../src/walbc/worker/config-values.ts';
 import { Worker } from '../../../src/walbc/worker/runner.ts';
 import { type Group, type GroupServer, startGroup } from '../../suite/in-process-group.ts';
 

@@ -1,16 +1,13 @@
 import { describe, expect, it } from 'vitest';
-import { type ConfigTree, workerConfig } from '../../../src/walbc/worker/config.ts';
+import { workerConfig } from '../../../src/walbc/worker/config.ts';
+import type { ConfigTree } from '../../../src/walbc/worker/config-values.ts';
 import { bestMergeRange } from '../../../src/walbc/worker/merge-range.ts';
-import {
-  type DestinationFacts,
-  type Facts,
-  selectTask,
-  targetGid,
-  type VolumeFacts,
-} from '../../../src/walbc/worker/select.ts';
-import { type Diff, diffOf, snapshot } from '../../../src/wdiff/algebra/index.ts';
+import type { DestinationFacts, Facts, VolumeFacts } from '../../../src/walbc/worker/model.ts';
+import { selectTask, targetGid } from '../../../src/walbc/worker/select.ts';
+import { type Diff, diffOf, metaState, snapshot } from '../../../src/wdiff/algebra/index.ts';
 
 const NOW = 1_000_000;
+const APPLYING = metaState(snapshot(0n), 0, snapshot(7n));
 const NO_LIMITS = { maxNr: Number.POSITIVE_INFINITY, maxSize: Number.POSITIVE_INFINITY };
 
 const config = (extra: ConfigTree = {}) =>
@@ -39,7 +36,7 @@ function chain(sizes: readonly number[], flags = 'M'.repeat(sizes.length)): Diff
 function volume(fields: Partial<VolumeFacts> = {}): VolumeFacts {
   return {
     volume: 'v',
-    applyingTo: undefined,
+    base: metaState(snapshot(0n), 0),
     lastApply: NOW,
     lastMerge: NOW,
     restorable: [],
@@ -114,7 +111,7 @@ describe('merge range (worker.md 4)', () => {
 describe('task selection (worker.md 4)', () => {
   it('finishes an interrupted apply before anything else', () => {
     const due = volume({ volume: 'w', lastMerge: undefined, diffs: chain([1, 1, 1], 'MM-') });
-    const task = selectTask(facts([due, volume({ applyingTo: 7n })]), config());
+    const task = selectTask(facts([due, volume({ base: APPLYING })]), config());
     expect(task).toMatchObject({ kind: 'apply', volume: 'v', gid: 7n });
   });
 
@@ -149,12 +146,13 @@ describe('task selection (worker.md 4)', () => {
     expect(selectTask(facts([only]), config())).toBeUndefined();
   });
 
-  it('merges urgently only the volume with the most diffs', () => {
+  it('merges urgently the volume with the most diffs that has something to merge', () => {
     const many = volume({ volume: 'many', diffs: chain([1, 1, 1, 1], '----') });
     const few = volume({ volume: 'few', diffs: chain([1, 1, 1], 'MM-') });
     const settings = config({ merge: { threshold_nr: 3 } });
-    expect(selectTask(facts([many, few]), settings)).toBeUndefined();
-    expect(selectTask(facts([few]), settings)).toMatchObject({ kind: 'merge', gidB: 0n, gidE: 2n });
+    const merge = { kind: 'merge', volume: 'few', gidB: 0n, gidE: 2n };
+    expect(selectTask(facts([many, few]), settings)).toMatchObject(merge);
+    expect(selectTask(facts([many]), settings)).toBeUndefined();
   });
 
   it('replicates to where it was done least recently, unless both are equal', () => {
@@ -191,7 +189,7 @@ describe('task selection (worker.md 4)', () => {
   });
 
   it('runs only the step it is told to', () => {
-    const due = volume({ applyingTo: 7n, lastMerge: undefined, diffs: chain([1, 1, 1], 'MM-') });
+    const due = volume({ base: APPLYING, lastMerge: undefined, diffs: chain([1, 1, 1], 'MM-') });
     expect(selectTask(facts([due]), config(), 5)).toMatchObject({ kind: 'merge' });
     expect(selectTask(facts([due]), config(), 2)).toBeUndefined();
   });
