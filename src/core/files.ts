@@ -78,6 +78,8 @@ export interface Files {
   clone(from: string, to: string, signal?: AbortSignal): Promise<'reflink' | 'copy'>;
   /** Bytes an ordinary user may still write to the file system that holds `path`. */
   freeBytes(path: string): Bytes;
+  /** Size of that file system. */
+  totalBytes(path: string): Bytes;
   /** Takes an exclusive lock, kept until released or the process ends; throws `busy` when held. */
   lock(path: string): FileLock;
 }

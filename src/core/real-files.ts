@@ -134,6 +134,13 @@ export class RealFiles implements Files {
     });
   }
 
+  totalBytes(path: string): Bytes {
+    return attempt('measure the size of', path, () => {
+      const stat = fs.statfsSync(path);
+      return stat.blocks * stat.bsize;
+    });
+  }
+
   /**
    * The lock belongs to the open file description, so it ends with the process whatever happens. The
    * file stays behind: removing it would let a third process lock a new file of the same name while

@@ -407,7 +407,11 @@ export function filesSuite(name: string, makeFiles: () => FilesUnderTest): void 
     describe('the rest', () => {
       it('measures free space', () => {
         expect(files.freeBytes(subject.directory)).toBeGreaterThan(0);
+        expect(files.totalBytes(subject.directory)).toBeGreaterThanOrEqual(
+          files.freeBytes(subject.directory),
+        );
         refuses('not-found', at('none'), () => files.freeBytes(at('none')));
+        refuses('not-found', at('none'), () => files.totalBytes(at('none')));
       });
 
       it('locks once until released', () => {

@@ -176,6 +176,10 @@ export class SimDisk {
     node.modified = this.#now();
   }
 
+  totalBytes(): Bytes {
+    return this.#capacity;
+  }
+
   freeBytes(): Bytes {
     let used = 0;
     for (const node of this.tree.files()) {

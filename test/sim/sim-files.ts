@@ -144,6 +144,13 @@ export class SimFiles implements Files {
     });
   }
 
+  totalBytes(path: string): Bytes {
+    return this.#call('measure the size of', path, '', () => {
+      this.#disk.need(path);
+      return this.#disk.totalBytes();
+    });
+  }
+
   lock(path: string): FileLock {
     return this.#call('lock', path, '', () => {
       const node = this.#disk.find(path) ?? this.#disk.create(path);

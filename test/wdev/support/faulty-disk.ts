@@ -207,4 +207,8 @@ export class FaultyFiles implements Files {
   freeBytes(): number {
     return Number.MAX_SAFE_INTEGER;
   }
+
+  totalBytes(): number {
+    return Number.MAX_SAFE_INTEGER;
+  }
 }
