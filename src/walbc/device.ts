@@ -1,5 +1,6 @@
 /**
- * `Device`: a walb device of the kernel driver or of our daemon, driven through `wdevc`.
+ * `Device`: a walb device of the kernel driver or of our daemon, driven through `wdevc`. What the
+ * driver shows in sysfs is asked from `wdevc` where the device is one in user space.
  *
  * Source: controller-api.md 3, cli.md 3.
  */
@@ -8,6 +9,9 @@ import { TIMEOUT_SEC } from './constants.ts';
 import { exists_file, type RunCommand, run_local_command } from './run-command.ts';
 
 const LB_PER_MB = MIB / LB_SIZE;
+
+/** Size in bytes of a log device that is a file or a block device. */
+const SIZE_SCRIPT = 'if [ -b "$1" ]; then blockdev --getsize64 "$1"; else stat -L -c %s "$1"; fi';
 
 /** The driver's counters can only be read, not waited for; this is how often. */
 const POLL_MS = 300;
@@ -25,6 +29,8 @@ export class Device {
   readonly ddev: string;
   readonly wdevcPath: string;
   readonly runCommand: RunCommand;
+  /** Found out by the first look into sysfs. */
+  #isInUserSpace = false;
 
   constructor(
     name: string,
@@ -58,9 +64,16 @@ export class Device {
     return this.runCommand([this.wdevcPath, ...cmdArgs]);
   }
 
-  /** Whether the block device is there. */
-  exists(): Promise<boolean> {
-    return exists_file(this.path, this.runCommand);
+  /** Whether the device is there: as a block device, or served in user space. */
+  async exists(): Promise<boolean> {
+    if (await exists_file(this.path, this.runCommand)) return true;
+    try {
+      const lines = (await this.run_wdevc(['list'])).split('\n');
+      return lines.some((line) => line.trim().split(/\s+/)[2] === this.name);
+    } catch {
+      // The driver's wdevc fails where the driver is not loaded.
+      return false;
+    }
   }
 
   /** Formats the log device: all its contents are lost. `doDiscard` discards it as a whole first. */
@@ -110,7 +123,9 @@ export class Device {
 
   /** Size in logical blocks. */
   async get_size_lb(): Promise<number> {
-    return await readNumber(this, `${this._get_sys_path()}size`);
+    return await this.#readNumber(`${this._get_sys_path()}size`, () =>
+      this.run_wdevc(['get-size-lb', this.path]),
+    );
   }
 
   /** Size in MiB. Throws when it is not a whole number of them. */
@@ -122,14 +137,21 @@ export class Device {
 
   /** Size of the log device in logical blocks. */
   async get_log_size_lb(): Promise<number> {
-    return await readNumber(this, `${this._get_wldev_sys_path()}size`);
+    return await this.#readNumber(`${this._get_wldev_sys_path()}size`, async () => {
+      const bytes = await this.runCommand(['/bin/sh', '-c', SIZE_SCRIPT, 'sh', this.ldev]);
+      return String(Number(bytes) / LB_SIZE);
+    });
   }
 
   /** Waits until no log is left: all of it was delivered and erased. Throws `timeout`. */
   async wait_for_log_empty(timeoutS = TIMEOUT_SEC): Promise<void> {
     const deadline = performance.now() + timeoutS * 1000;
     for (;;) {
-      const lsids = parseLsids(await cat(this, `${this._get_sys_path()}walb/lsids`));
+      const lsids = parseLsids(
+        await this.#read(`${this._get_sys_path()}walb/lsids`, () =>
+          this.run_wdevc(['get-lsids', this.path]),
+        ),
+      );
       const completed = lsids.get('completed');
       const oldest = lsids.get('oldest');
       if (completed !== undefined && completed === oldest) return;
@@ -141,6 +163,34 @@ export class Device {
     }
   }
 
+  /** The file in sysfs, or what `ask` gives where there is none. */
+  async #read(path: string, ask: () => Promise<string>): Promise<string> {
+    if (!this.#isInUserSpace) {
+      try {
+        return await this.#cat(path);
+      } catch (thrown) {
+        const asked = await ask().catch(() => undefined);
+        if (asked === undefined) throw thrown;
+        this.#isInUserSpace = true;
+        return asked;
+      }
+    }
+    return await ask();
+  }
+
+  /** Here without its complaint about a file that is not there. */
+  async #cat(path: string): Promise<string> {
+    const words = ['/bin/cat', path];
+    if (this.runCommand === run_local_command) return await run_local_command(words, false, true);
+    return await this.runCommand(words);
+  }
+
+  async #readNumber(path: string, ask: () => Promise<string>): Promise<number> {
+    const text = (await this.#read(path, ask)).trim();
+    if (/^[0-9]{1,16}$/.test(text)) return Number(text);
+    throw new WalbError('corrupt', `${path} does not hold a number: ${JSON.stringify(text)}`);
+  }
+
   _get_sys_path(): string {
     return `/sys/block/walb!${this.name}/`;
   }
@@ -148,16 +198,6 @@ export class Device {
   _get_wldev_sys_path(): string {
     return `/sys/block/walb!L${this.name}/`;
   }
-}
-
-function cat(device: Device, path: string): Promise<string> {
-  return device.runCommand(['/bin/cat', path]);
-}
-
-async function readNumber(device: Device, path: string): Promise<number> {
-  const text = (await cat(device, path)).trim();
-  if (/^[0-9]{1,16}$/.test(text)) return Number(text);
-  throw new WalbError('corrupt', `${path} does not hold a number: ${JSON.stringify(text)}`);
 }
 
 /** Lines `name value`. */

@@ -77,7 +77,8 @@ export class ControllerBase {
   }
 
   toString(): string {
-    return `${this.controllerPath}, [${this.sLayout}], ${this.isDebug}`;
+    // As Python writes it.
+    return `${this.controllerPath}, [${this.sLayout}], ${this.isDebug ? 'True' : 'False'}`;
   }
 
   /** Closes the connections. Calls under way are cancelled; the controller can be used again. */

@@ -1,9 +1,12 @@
 /**
- * Keyword arguments at the prompt. `f(a, timeoutS=10)` arrives as `f(a, __kw({ timeoutS: 10 }))`
- * (source.ts); here the names become positions, by the parameter list of what is called.
+ * Keyword arguments at the prompt. `f(a, timeoutS=10)` arrives as `f(a, ...__kw({ timeoutS: 10 }, f, 1))`
+ * (source.ts); here the names become positions, by the parameter list of what is called. What belongs
+ * to the shell gets them as one `Keywords` and does that itself; the operator's own functions, which
+ * know nothing of it, get positions.
  */
 import { WalbError } from '../../core/index.ts';
-import type { Signature } from './signature.ts';
+import { parametersOf } from './remote-shape.ts';
+import { type Signature, signatureOf } from './signature.ts';
 
 /** An underscore in front only says that the method does not use the argument. */
 const PARAMETER = /^(?:\.\.\.)?_?([\p{L}_$][\p{L}\p{N}_$]*)/u;
@@ -35,6 +38,34 @@ export function toPositional(args: readonly unknown[], signature: Signature): re
   const keys = Object.keys(last);
   const areKeywords = keys.length > 0 && keys.every((key) => names.indexOf(key) >= given.length);
   return areKeywords ? place(given, last, names, signature.name) : args;
+}
+
+/**
+ * The arguments that stand for keywords in a call of `callee`, after `count` others. `isOfShell` says
+ * which functions take `Keywords`. Throws `invalid-argument` where names can not be put in place.
+ */
+export function keywordsFor(
+  values: Readonly<Record<string, unknown>>,
+  callee: unknown,
+  count: number,
+  isOfShell: (callee: object) => boolean,
+): unknown[] {
+  const isOwn =
+    typeof callee === 'function' && signatureOf(callee) === undefined && !isOfShell(callee);
+  if (!isOwn) return [new Keywords(values)];
+  const name = callee.name || 'this function';
+  const params = parametersOf(callee);
+  if (/\{\s*\[native code\]\s*\}$/.test(Function.prototype.toString.call(callee))) {
+    throw new WalbError('invalid-argument', `${name}() takes no keyword arguments`);
+  }
+  if (params.some((param) => /^(\{|\[|\.\.\.)/.test(param))) {
+    throw new WalbError(
+      'invalid-argument',
+      `${name}() takes no keyword arguments: its parameters (${params.join(', ')}) are not all plain names`,
+    );
+  }
+  const given = Array.from({ length: count }, () => undefined);
+  return place(given, values, parameterNames(params), name).slice(count);
 }
 
 /** The function with keyword arguments put in place before it is called. */

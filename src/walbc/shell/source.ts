@@ -10,7 +10,7 @@
  */
 import { type Token, type Tokens, tokenize } from './tokens.ts';
 
-/** Marks an object as keyword arguments; a global function in the worker. */
+/** Makes arguments of keywords (`keywordsFor`); a global function in the worker. */
 export const KEYWORDS_FUNCTION = '__kw';
 
 interface Edit {
@@ -120,22 +120,47 @@ function closingOf(tokens: readonly Token[], open: number): number {
   return found < 0 ? tokens.length : found;
 }
 
+/** `f(a, b=1)` becomes `f(a, ...__kw({b:1}, f, 1))`: what is called, and after how many arguments. */
 function keywordEditsOf(tokens: readonly Token[], open: number): Edit[] {
   const close = closingOf(tokens, open);
   const depth = tokens[open]!.depth + 1;
   const edits: Edit[] = [];
+  const positional: Token[] = [];
   let startOfArgument = open + 1;
   for (let at = open + 1; at <= close; at += 1) {
     const isEnd = at === close || (tokens[at]?.text === ',' && tokens[at]?.depth === depth);
     if (!isEnd) continue;
-    if (at > startOfArgument) addArgument(tokens, startOfArgument, edits);
+    if (at > startOfArgument) {
+      addArgument(tokens, startOfArgument, edits);
+      if (edits.length === 0) positional.push(tokens[startOfArgument]!);
+    }
     startOfArgument = at + 1;
   }
   const last = tokens[close - 1];
   if (edits.length > 0 && last !== undefined) {
-    edits.push({ at: last.text === ',' ? last.start : last.end, length: 0, text: '})' });
+    const callee = calleeBefore(tokens, open, positional);
+    edits.push({ at: last.text === ',' ? last.start : last.end, length: 0, text: `}${callee})` });
   }
   return edits;
+}
+
+/** A plain path such as `walbc.stop`, which can be named a second time; '' for anything else. */
+function calleeBefore(
+  tokens: readonly Token[],
+  open: number,
+  positional: readonly Token[],
+): string {
+  let path = '';
+  for (let at = open - 1; tokens[at]?.kind === 'word'; at -= 2) {
+    path = tokens[at]!.text + path;
+    const before = tokens[at - 1]?.text;
+    // How many a spread is nobody knows yet.
+    const isCounted = positional.every(({ text }) => text !== '...');
+    if (before !== '.')
+      return before === '?.' || !isCounted ? '' : `, ${path}, ${positional.length}`;
+    path = `.${path}`;
+  }
+  return '';
 }
 
 function addArgument(tokens: readonly Token[], first: number, edits: Edit[]): void {
@@ -143,7 +168,7 @@ function addArgument(tokens: readonly Token[], first: number, edits: Edit[]): vo
   const equals = tokens[first + 1];
   if (name.kind === 'word' && equals?.text === '=') {
     if (edits.length === 0)
-      edits.push({ at: name.start, length: 0, text: `${KEYWORDS_FUNCTION}({` });
+      edits.push({ at: name.start, length: 0, text: `...${KEYWORDS_FUNCTION}({` });
     edits.push({ at: equals.start, length: 1, text: ':' });
   } else if (edits.length > 0) {
     throw new SyntaxError(`positional argument after keyword argument, at '${name.text}'`);

@@ -103,7 +103,7 @@ describe('the lines of the original documentation', () => {
     ["a0 = ServerStartupParam(a0c, 'bin/', 'data/a0', vg='vg0')", ''],
     ['sLayout = ServerLayout([s0], [p0], [a0])', ''],
     ["walbc = Controller('/usr/bin/walbc', sLayout)", ''],
-    ['walbc', '/usr/bin/walbc, [s0, p0, a0], false'],
+    ['walbc', '/usr/bin/walbc, [s0, p0, a0], False'],
     ["wdev0 = Device('0', '/dev/test/log', '/dev/test/data', '/usr/bin/wdevc')", ''],
     ['wdev0.path', "'/dev/walb/0'"],
     ["wdev1 = Device('0', '/l', '/d', '/w', walbc.get_run_remote_command(s0))", ''],

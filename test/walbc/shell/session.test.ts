@@ -144,6 +144,30 @@ describe('the language', () => {
     expect(await shell.type('SyncOpt(delayS=3).delayS')).toBe('3');
   });
 
+  test("keyword arguments of the operator's own functions", async () => {
+    await shell.type('function own(x, y = 2, z = 3) { return [x, y, z] }');
+    expect(await shell.type('own(1, z=5)')).toBe('[1, 2, 5]');
+    expect(await shell.type('own(z=5, x=0)')).toBe('[0, 2, 5]');
+    expect(await shell.type('own(1, x=5)')).toContain("own() got argument 'x' twice");
+    expect(await shell.type('own(1, w=5)')).toContain("no argument 'w'; there are: x, y, z");
+    await shell.type('o = { by: 10, times(x, plus = 0) { return this.by * x + plus } }');
+    expect(await shell.type('o.times(2, plus=1)')).toBe('21');
+    await shell.type('arrow = async (x, y = 1) => x + y');
+    expect(await shell.type('arrow(x=1, y=5)')).toBe('6');
+    await shell.type('class Own { constructor(a, b) { this.sum = a + b } }');
+    expect(await shell.type('new Own(1, b=2).sum')).toBe('3');
+    expect(await shell.type('((f) => f(1, z=9))(own)')).toBe('[1, 2, 9]');
+  });
+
+  test('keyword arguments that can not be put in place are refused', async () => {
+    await shell.type('function parts({ a }, b) { return b }');
+    expect(await shell.type('parts({ a: 1 }, b=2)')).toContain('not all plain names');
+    await shell.type('numbers = [1]');
+    expect(await shell.type('numbers.at(index=0)')).toContain('at() takes no keyword arguments');
+    expect(await shell.type('print("x", end="!")')).toContain('x!');
+    expect(await shell.type('sorted([1, 2], reverse=True)')).toBe('[2, 1]');
+  });
+
   test('Python that can not work says what to write', async () => {
     expect(await shell.type('for v in vols:')).toContain('for (const x of list)');
   });

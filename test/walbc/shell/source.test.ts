@@ -12,12 +12,21 @@ const redeclare = { redeclare: true };
 
 describe('rewriting of what is typed', () => {
   test.each([
-    ['f(s0, timeoutS=10)', 'f(s0, __kw({timeoutS:10}))'],
-    ['f(a=1)', 'f(__kw({a:1}))'],
-    ['f(a=1, b="x=y",)', 'f(__kw({a:1, b:"x=y"}),)'],
-    ['f(g(b=2), c=h(d=[1, 2]))', 'f(g(__kw({b:2})), __kw({c:h(__kw({d:[1, 2]}))}))'],
-    ['a.b[0](x=1)', 'a.b[0](__kw({x:1}))'],
-    ['new SyncOpt(delayS=3)', 'new SyncOpt(__kw({delayS:3}))'],
+    ['f(s0, timeoutS=10)', 'f(s0, ...__kw({timeoutS:10}, f, 1))'],
+    ['f(a=1)', 'f(...__kw({a:1}, f, 0))'],
+    ['f(a=1, b="x=y",)', 'f(...__kw({a:1, b:"x=y"}, f, 0),)'],
+    [
+      'f(g(b=2), c=h(d=[1, 2]))',
+      'f(g(...__kw({b:2}, g, 0)), ...__kw({c:h(...__kw({d:[1, 2]}, h, 0))}, f, 1))',
+    ],
+    [
+      'walbc.stop(s0, [1, 2], mode="x")',
+      'walbc.stop(s0, [1, 2], ...__kw({mode:"x"}, walbc.stop, 2))',
+    ],
+    ['a.b[0](x=1)', 'a.b[0](...__kw({x:1}))'],
+    ['a?.b(x=1)', 'a?.b(...__kw({x:1}))'],
+    ['f(...list, x=1)', 'f(...list, ...__kw({x:1}))'],
+    ['new SyncOpt(delayS=3)', 'new SyncOpt(...__kw({delayS:3}, SyncOpt, 0))'],
   ])('keyword arguments: %s', (typed, script) => {
     expect(toScript(typed, redeclare)).toBe(script);
   });
