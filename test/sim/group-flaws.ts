@@ -4,6 +4,7 @@
  */
 import type { Env, Files } from '../../src/core/index.ts';
 import type { VolumeDevice } from '../../src/wdev/volume-device.ts';
+import { decodeMetaState } from '../../src/wdiff/index.ts';
 import { onWlogTransfer } from './group-spy.ts';
 
 export type GroupFlaw =
@@ -17,6 +18,8 @@ export type GroupFlaw =
   | 'storage-believes-early'
   /** The storage takes snapshots of log that is not on stable storage. */
   | 'storage-no-flush'
+  /** The archive applies diffs to its base image without having said so before. */
+  | 'archive-forgets-applying'
   /** The storage forgets where it cut a part that it has to send again. */
   | 'storage-forgets-part';
 
@@ -29,6 +32,9 @@ export const GROUP_FLAWS: readonly GroupFlaw[] = [
   'storage-forgets-part',
 ];
 
+/** Those that only show where archives are worked at. */
+export const UPKEEP_FLAWS: readonly GroupFlaw[] = ['archive-forgets-applying'];
+
 type Role = 'storage' | 'proxy' | 'archive';
 
 export function flawedEnv(env: Env, flaw: GroupFlaw | undefined, role: Role): Env {
@@ -38,6 +44,15 @@ export function flawedEnv(env: Env, flaw: GroupFlaw | undefined, role: Role): En
   if (flaw === 'archive-no-directory-sync') {
     return { ...env, files: changed(files, { syncDirectory: async () => {} }) };
   }
+  if (flaw === 'archive-forgets-applying') {
+    const rename: Files['rename'] = (from, to) => {
+      const isApplying = (): boolean =>
+        decodeMetaState(bytesOf(files, from), from).applyingTo !== undefined;
+      if (to.endsWith('/base') && isApplying()) files.remove(from);
+      else files.rename(from, to);
+    };
+    return { ...env, files: changed(files, { rename }) };
+  }
   if (flaw === 'storage-forgets-part') {
     const info: Files['info'] = (path) => (path.endsWith('/part') ? undefined : files.info(path));
     return { ...env, files: changed(files, { info }) };
@@ -46,6 +61,14 @@ export function flawedEnv(env: Env, flaw: GroupFlaw | undefined, role: Role): En
   const open: Files['open'] = (path, mode) =>
     changed(files.open(path, mode), { sync: async () => {} });
   return { ...env, files: changed(files, { open, syncDirectory: async () => {} }) };
+}
+
+function bytesOf(files: Files, path: string): Uint8Array {
+  const handle = files.open(path, 'read');
+  const bytes = new Uint8Array(handle.size());
+  handle.read(bytes, 0);
+  handle.close();
+  return bytes;
 }
 
 export function flawedDevice(device: VolumeDevice, flaw: GroupFlaw | undefined): VolumeDevice {

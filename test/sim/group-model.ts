@@ -124,6 +124,14 @@ export class Positions {
     this.#lsids.set(key, lsid);
   }
 
+  /** Log histories in which the gid was sent. */
+  historiesOf(gid: bigint): string[] {
+    return [...this.#lsids.keys()].flatMap((key) => {
+      const [uuid, known] = key.split(' ') as [string, string];
+      return known === String(gid) ? [uuid] : [];
+    });
+  }
+
   /** Throws when the gid was never sent, or ends where no write ended. */
   placeOf(uuid: string, gid: bigint): number {
     const lsid = this.#lsids.get(`${uuid} ${gid}`);

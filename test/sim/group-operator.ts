@@ -167,8 +167,8 @@ export class Operator {
     await this.try(server, ControlRpc.stop, { volume: VOLUME, mode });
   }
 
-  async restorable(all: boolean): Promise<bigint[] | undefined> {
-    const reply = await this.try('a0', ArchiveRpc.getRestorable, { volume: VOLUME, all });
+  async restorable(all: boolean, archive = 'a0'): Promise<bigint[] | undefined> {
+    const reply = await this.try(archive, ArchiveRpc.getRestorable, { volume: VOLUME, all });
     return reply?.items.map(({ gid }) => gid);
   }
 
@@ -177,23 +177,25 @@ export class Operator {
     return reply?.status?.$case === 'storageVolume' ? reply.status.value : undefined;
   }
 
-  /** Diffs that proxies still hold. */
-  async spooled(): Promise<number> {
+  /** Diffs that proxies still hold for the archive. */
+  async spooled(archive = 'a0'): Promise<number> {
     let count = 0;
     for (const proxy of this.#proxies) {
-      const request = { volume: VOLUME, archive: 'a0' };
+      const request = { volume: VOLUME, archive };
       count += (await this.try(proxy, ProxyRpc.getProxyDiff, request))?.diffs.length ?? 1;
     }
     return count;
   }
 
-  /** Gaps that proxies and the archive report. */
+  /** Gaps on the way to `a0` that proxies and the archive itself report. */
   async gaps(): Promise<GapReport[]> {
     const gaps: GapReport[] = [];
     for (const proxy of this.#proxies) {
       const reply = await this.try(proxy, ControlRpc.status, { volume: VOLUME });
       if (reply?.status?.$case !== 'proxyVolume') continue;
-      for (const { gap } of reply.status.value.archives) if (gap !== undefined) gaps.push(gap);
+      for (const { archive, gap } of reply.status.value.archives) {
+        if (archive === 'a0' && gap !== undefined) gaps.push(gap);
+      }
     }
     const reply = await this.try('a0', ControlRpc.status, { volume: VOLUME });
     if (reply?.status?.$case === 'archiveVolume') gaps.push(...reply.status.value.gaps);
@@ -201,21 +203,35 @@ export class Operator {
   }
 
   /** The path of the restored image, or undefined when something came in between. */
-  async restore(gid: bigint): Promise<string | undefined> {
-    await this.try('a0', ArchiveRpc.delRestored, { volume: VOLUME, gid });
-    if ((await this.try('a0', ArchiveRpc.restore, { volume: VOLUME, gid })) === undefined) {
+  async restore(gid: bigint, archive = 'a0'): Promise<string | undefined> {
+    await this.deleteRestored(gid, archive);
+    if ((await this.try(archive, ArchiveRpc.restore, { volume: VOLUME, gid })) === undefined) {
       return undefined;
     }
     for (let round = 0; round < 100; round++) {
       await this.#env.clock.sleep(50);
-      const reply = await this.try('a0', ArchiveRpc.getRestored, { volume: VOLUME });
+      const reply = await this.try(archive, ArchiveRpc.getRestored, { volume: VOLUME });
       const image = reply?.images.find((restored) => restored.gid === gid);
       if (image !== undefined) return image.path;
     }
     return undefined;
   }
 
-  async deleteRestored(gid: bigint): Promise<void> {
-    await this.try('a0', ArchiveRpc.delRestored, { volume: VOLUME, gid });
+  async deleteRestored(gid: bigint, archive = 'a0'): Promise<void> {
+    await this.try(archive, ArchiveRpc.delRestored, { volume: VOLUME, gid });
+  }
+
+  /** Entries of the task queues, and of the lists a server keeps of what ran, where more than bounded. */
+  async overgrown(archives: number): Promise<string[]> {
+    const found: string[] = [];
+    for (const server of ['s0', ...this.#proxies]) {
+      const reply = await this.try(server, ControlRpc.status, { volume: '' });
+      const status = reply?.status;
+      if (status?.$case !== 'storage' && status?.$case !== 'proxy') continue;
+      const queued = status.value.taskQueue.length;
+      const bound = status.$case === 'storage' ? 1 : archives;
+      if (queued > bound) found.push(`${server} has ${queued} tasks queued`);
+    }
+    return found;
   }
 }

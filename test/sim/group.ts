@@ -29,12 +29,16 @@ import {
   storageMain,
   VOLUME,
 } from './group-servers.ts';
+import { PRIMARY, Released, SECONDARY, Upkeep, type UpkeepOptions } from './group-upkeep.ts';
 import type { SimHost } from './sim-host.ts';
 import type { ProcessMain, SimProcess } from './sim-process.ts';
 import type { SimWorld } from './world.ts';
 
 const SIZE_LB = 96;
-const DISTURBANCES = 14;
+/** How many, and the longest pause between two. */
+const DISTURBANCES = [14, 4000] as const;
+/** Fewer in more time: upkeep disturbs enough, and needs something to work on. */
+const UPKEEP_DISTURBANCES = [12, 10_000] as const;
 /** Env calls within which a server dies that shall die amid its work; drawn anew each time. */
 const CALLS_TO_CRASH = [30, 200, 1000];
 /** How often a disturbance hits the server that this run is about. */
@@ -47,7 +51,20 @@ const MAX_CHECKED = 12;
 export function groupScenario(flaw?: GroupFlaw): Scenario {
   const name = flaw === undefined ? 'group' : `group-${flaw}`;
   const about = flaw === undefined ? 'a whole backup group' : `canary: ${flaw} in a group`;
-  return { name, about, run: (world) => new GroupRun(world, flaw).run() };
+  return { name, about, run: (world) => new GroupRun(world, { flaw, hasUpkeep: false }).run() };
+}
+
+/** With a second archive, and with upkeep of both while backups go on. */
+export function upkeepScenario(flaw?: GroupFlaw): Scenario {
+  const name = flaw === undefined ? 'upkeep' : `upkeep-${flaw}`;
+  const about =
+    'a backup group with two archives that are applied, merged and replicated meanwhile';
+  return { name, about, run: (world) => new GroupRun(world, { flaw, hasUpkeep: true }).run() };
+}
+
+interface GroupKind {
+  readonly flaw: GroupFlaw | undefined;
+  readonly hasUpkeep: boolean;
 }
 
 interface Member {
@@ -59,6 +76,9 @@ class GroupRun {
   readonly #world: SimWorld;
   readonly #story: GroupStory;
   readonly #proxies: readonly string[];
+  /** The first one takes the backups; others are replicated to. */
+  readonly #archives: readonly string[];
+  readonly #released = new Released();
   readonly #focus: string;
   readonly #members = new Map<string, Member>();
   readonly #taken: TakenSnapshot[] = [];
@@ -67,7 +87,7 @@ class GroupRun {
   #isQuiet = false;
   #failure: unknown;
 
-  constructor(world: SimWorld, flaw: GroupFlaw | undefined) {
+  constructor(world: SimWorld, { flaw, hasUpkeep }: GroupKind) {
     this.#world = world;
     this.#story = {
       history: new WriteHistory(SIZE_LB),
@@ -77,17 +97,20 @@ class GroupRun {
       afterEnd: () => this.#loseAcknowledgement(),
     };
     this.#proxies = world.random.chance(0.5) ? ['p0', 'p1'] : ['p0'];
-    this.#focus = flaw === undefined ? world.random.pick(['s0', 'p0', 'a0']) : `${flaw.charAt(0)}0`;
+    this.#archives = hasUpkeep ? [PRIMARY, SECONDARY] : [PRIMARY];
+    const focuses = ['s0', 'p0', ...this.#archives];
+    this.#focus = flaw === undefined ? world.random.pick(focuses) : `${flaw.charAt(0)}0`;
   }
 
   async run(): Promise<void> {
     await this.#formatDevice();
     for (const proxy of this.#proxies) this.#start(proxy, proxyMain(proxy, this.#story));
-    this.#start('a0', archiveMain('a0', this.#story));
+    for (const archive of this.#archives) this.#start(archive, archiveMain(archive, this.#story));
     this.#start('s0', storageMain('s0', this.#proxies, 'a0', this.#story));
     const operator = this.#world.spawn('op', this.#world.host('op'), (env) => this.#operate(env));
-    for (let i = 0; i < DISTURBANCES; i++) {
-      await this.#world.sleep(this.#world.random.between(0, 4000));
+    const [count, pause] = this.#archives.length === 1 ? DISTURBANCES : UPKEEP_DISTURBANCES;
+    for (let i = 0; i < count; i++) {
+      await this.#world.sleep(this.#world.random.between(0, pause));
       await this.#disturb();
     }
     await this.#heal();
@@ -153,7 +176,7 @@ class GroupRun {
   async #disturb(): Promise<void> {
     if (this.#failure !== undefined) throw this.#failure;
     const { random, links } = this.#world;
-    const names = ['s0', 'a0', ...this.#proxies];
+    const names = ['s0', ...this.#archives, ...this.#proxies];
     const name = random.chance(FOCUS) ? this.#focus : random.pick(names);
     const other = random.pick(names.filter((n) => n !== name));
     const { process, host } = this.#member(name);
@@ -195,7 +218,9 @@ class GroupRun {
     host.disk.removeTree(`/${name}`);
     host.disk.settle();
     this.#isLossy = true;
-    if (name === 'a0') this.#taken.length = 0;
+    if (name !== PRIMARY) return;
+    this.#taken.length = 0;
+    this.#released.forget();
   }
 
   async #heal(): Promise<void> {
@@ -218,6 +243,7 @@ class GroupRun {
 
   async #operate(env: Env): Promise<void> {
     const operator = new Operator(env, this.#proxies);
+    const upkeep = this.#spawnUpkeep();
     const pick = (below: number): number => env.random.u32() % below;
     while (!this.#isQuiet) {
       await env.clock.sleep(pick(2500));
@@ -226,10 +252,49 @@ class GroupRun {
       else if (choice < 8) await this.#takeSnapshot(operator);
       else if (choice < 9) await operator.kick();
       else if (pick(2) === 0) await operator.disturb(pick);
-      else await this.#checkSome(operator, 1, false);
+      else await this.#checkSome(operator, this.#anyArchive(pick), 1, false);
     }
-    await this.#drain(env, operator);
-    await this.#checkSome(operator, MAX_CHECKED, true);
+    await upkeep?.exit;
+    const last = await this.#drain(env, operator);
+    await this.#checkSome(operator, PRIMARY, MAX_CHECKED, true);
+    if (upkeep !== undefined) await this.#checkSecondary(env, operator, last);
+  }
+
+  #anyArchive(pick: (below: number) => number): string {
+    return this.#archives.length === 1 ? PRIMARY : (this.#archives[pick(2)] as string);
+  }
+
+  #spawnUpkeep(): SimProcess | undefined {
+    if (this.#archives.length === 1) return undefined;
+    const options = this.#upkeepOptions();
+    return this.#world.spawn('upkeep', this.#world.host('op'), (env) =>
+      new Upkeep(env, options).run(),
+    );
+  }
+
+  #upkeepOptions(): UpkeepOptions {
+    const { random } = this.#world;
+    const crash = (name: string): void => {
+      if (random.chance(0.5)) this.#powerCut(name);
+      else this.#world.kill(this.#member(name).process);
+    };
+    return {
+      proxies: this.#proxies,
+      synchronizes: random.chance(0.3),
+      released: this.#released,
+      endanger: (name) =>
+        this.#member(name).process.crashAt(random.between(1, 150), () => crash(name)),
+      kill: (name) => this.#world.kill(this.#member(name).process),
+      isQuiet: () => this.#isQuiet,
+    };
+  }
+
+  /** The second archive can be brought to the same snapshot, and holds the same. */
+  async #checkSecondary(env: Env, operator: Operator, last: bigint): Promise<void> {
+    const deadline = env.clock.monotonic() + DRAIN_MS;
+    const timeLeft = (): boolean => env.clock.monotonic() < deadline;
+    await new Upkeep(env, this.#upkeepOptions()).replicateUpTo(last, timeLeft);
+    await this.#checkSome(operator, SECONDARY, MAX_CHECKED, true);
   }
 
   async #takeSnapshot(operator: Operator): Promise<bigint | undefined> {
@@ -244,7 +309,7 @@ class GroupRun {
   }
 
   /** Until everything is delivered and freed; a gap that was reported is mended by a backup. */
-  async #drain(env: Env, operator: Operator): Promise<void> {
+  async #drain(env: Env, operator: Operator): Promise<bigint> {
     const deadline = env.clock.monotonic() + DRAIN_MS;
     let last: bigint | undefined;
     let mended = 0;
@@ -268,7 +333,7 @@ class GroupRun {
           last = undefined;
         }
       }
-      if (last !== undefined && !hasGap && (await this.#isDrained(operator, last))) return;
+      if (last !== undefined && !hasGap && (await this.#isDrained(operator, last))) return last;
       if (env.clock.monotonic() < deadline) continue;
       const status = await operator.storageStatus();
       throw new Error(
@@ -288,12 +353,21 @@ class GroupRun {
 
   // ---- what must hold
 
-  async #checkSome(operator: Operator, count: number, isFinal: boolean): Promise<void> {
-    const all = (await operator.restorable(true)) ?? [];
-    const explicit = (await operator.restorable(false)) ?? [];
-    if (isFinal) this.#requireExplicit(await operator.storageStatus(), explicit);
+  async #checkSome(
+    operator: Operator,
+    archive: string,
+    count: number,
+    isFinal: boolean,
+  ): Promise<void> {
+    const all = (await operator.restorable(true, archive)) ?? [];
+    const explicit = (await operator.restorable(false, archive)) ?? [];
+    if (isFinal && archive === PRIMARY) {
+      this.#requireExplicit(await operator.storageStatus(), explicit);
+    }
     const wanted = [...new Set([...explicit.reverse(), ...all.reverse()])].slice(0, count);
-    for (const gid of wanted) await this.#checkRestored(operator, gid, isFinal);
+    for (const gid of wanted) await this.#checkRestored(operator, archive, gid, isFinal);
+    const overgrown = await operator.overgrown(this.#archives.length);
+    if (overgrown.length > 0) throw new Error(overgrown.join(', '));
   }
 
   /** Explicit snapshots of the present log history are offered and hold what they promised. */
@@ -301,7 +375,7 @@ class GroupRun {
     if (status === undefined) throw new Error('the storage does not answer');
     const uuid = toHex(status.uuid);
     for (const { uuid: of, gid, least, most } of this.#taken) {
-      if (of !== uuid) continue;
+      if (of !== uuid || this.#released.has(gid)) continue;
       if (!offered.includes(gid)) throw new Error(`snapshot ${gid} was taken, but is not offered`);
       const place = this.#story.positions.placeOf(uuid, gid);
       if (place >= least && place <= most) continue;
@@ -309,42 +383,55 @@ class GroupRun {
     }
   }
 
-  async #checkRestored(operator: Operator, gid: bigint, isFinal: boolean): Promise<void> {
-    const uuid = this.#historyOf(gid);
-    const path = await operator.restore(gid);
-    if (path === undefined || uuid === undefined) {
-      if (isFinal) throw new Error(`snapshot ${gid} can not be restored`);
+  async #checkRestored(
+    operator: Operator,
+    archive: string,
+    gid: bigint,
+    isFinal: boolean,
+  ): Promise<void> {
+    const histories = this.#historiesOf(archive, gid);
+    const path = await operator.restore(gid, archive);
+    if (path === undefined || histories.length === 0) {
+      if (isFinal) throw new Error(`snapshot ${gid} can not be restored at ${archive}`);
       return;
     }
-    const actual = this.#contentOf(path);
-    await operator.deleteRestored(gid);
+    const actual = this.#contentOf(archive, path);
+    await operator.deleteRestored(gid, archive);
     if (actual === undefined) return;
-    const place = this.#story.positions.placeOf(uuid, gid);
-    const expected = this.#story.history.contentAt(place);
-    if (Buffer.compare(actual, expected) === 0) return;
-    const block = actual.findIndex((byte, at) => byte !== expected[at]) / LB_SIZE;
-    throw new Error(
-      `snapshot ${gid} of log ${uuid} differs from the volume after ${place} writes at block ${Math.floor(block)}`,
-    );
+    const differences = histories.map((uuid) => this.#difference(actual, uuid, gid));
+    if (differences.includes(undefined)) return;
+    throw new Error(`snapshot ${gid} at ${archive} differs: ${differences.join('; ')}`);
   }
 
-  /** The log history of the diff that ends at `gid`, from the archive's disk. */
-  #historyOf(gid: bigint): string | undefined {
-    const { disk } = this.#member('a0').host;
-    const directory = `/a0/${VOLUME}`;
-    if (disk.find(directory) === undefined) return undefined;
+  /** Undefined when there is none. */
+  #difference(actual: Uint8Array, uuid: string, gid: bigint): string | undefined {
+    const place = this.#story.positions.placeOf(uuid, gid);
+    const expected = this.#story.history.contentAt(place);
+    if (Buffer.compare(actual, expected) === 0) return undefined;
+    const block = actual.findIndex((byte, at) => byte !== expected[at]) / LB_SIZE;
+    return `from log ${uuid} after ${place} writes at block ${Math.floor(block)}`;
+  }
+
+  /**
+   * The log history of the diff that ends at `gid`, from the archive's disk. Where the base image or a
+   * compared diff ends there, any history that has the gid.
+   */
+  #historiesOf(archive: string, gid: bigint): string[] {
+    const { disk } = this.#member(archive).host;
+    const directory = `/${archive}/${VOLUME}`;
+    if (disk.find(directory) === undefined) return [];
     for (const name of disk.needDirectory(directory).names.keys()) {
       if (!hasDiffSuffix(name)) continue;
       const diff = parseDiffName(name, 0);
-      if (!isCleanDiff(diff) || diff.E.b !== gid) continue;
-      const header = this.#contentOf(`${directory}/${name}`)?.subarray(0, 32);
-      if (header !== undefined) return toHex(validateFileHeader(header, name).uuid);
+      if (!isCleanDiff(diff) || diff.isCompared || diff.E.b !== gid) continue;
+      const header = this.#contentOf(archive, `${directory}/${name}`)?.subarray(0, 32);
+      if (header !== undefined) return [toHex(validateFileHeader(header, name).uuid)];
     }
-    return undefined;
+    return this.#story.positions.historiesOf(gid);
   }
 
-  #contentOf(path: string): Uint8Array | undefined {
-    const { disk } = this.#member('a0').host;
+  #contentOf(archive: string, path: string): Uint8Array | undefined {
+    const { disk } = this.#member(archive).host;
     if (disk.find(path) === undefined) return undefined;
     const { cached } = disk.needFile(path).content;
     const bytes = new Uint8Array(cached.size);

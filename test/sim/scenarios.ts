@@ -6,8 +6,9 @@ import { deviceScenario } from '../wdev/support/device-scenario.ts';
 import { appendLogScenario } from './examples/append-log-scenario.ts';
 import { relayScenario } from './examples/relay-scenario.ts';
 import type { Scenario } from './explore.ts';
-import { groupScenario } from './group.ts';
-import { GROUP_FLAWS } from './group-flaws.ts';
+import { groupScenario, upkeepScenario } from './group.ts';
+import { GROUP_FLAWS, UPKEEP_FLAWS } from './group-flaws.ts';
+import { interruptedBackupScenario } from './interrupted-backup.ts';
 
 export interface RegisteredScenario extends Scenario {
   readonly canary: boolean;
@@ -31,5 +32,9 @@ export const SCENARIOS: readonly RegisteredScenario[] = [
   sound(lifecycleScenario()),
   sound(replicationScenario()),
   sound(groupScenario()),
+  sound(upkeepScenario()),
+  sound(interruptedBackupScenario()),
+  canary(interruptedBackupScenario('claims-early')),
   ...GROUP_FLAWS.map((flaw) => canary(groupScenario(flaw))),
+  ...UPKEEP_FLAWS.map((flaw) => canary(upkeepScenario(flaw))),
 ];
