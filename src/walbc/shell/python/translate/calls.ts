@@ -1,0 +1,62 @@
+/** Calls, with positional, keyword, `*` and `**` arguments. */
+
+import { generatorOf } from './comprehensions.ts';
+import type { Context } from './context.ts';
+import { expression } from './expressions.ts';
+import { quote } from './literals.ts';
+import { childrenOf, commaSeparated, type Node } from './tree.ts';
+
+export interface Arguments {
+  readonly positional: string;
+  /** '' when there are none. */
+  readonly keywords: string;
+}
+
+/** Translates what is between the brackets. */
+export function argumentsOf(cx: Context, list: Node): Arguments {
+  const positional: string[] = [];
+  const keywords: string[] = [];
+  const seen = new Set<string>();
+  const groups = commaSeparated(childrenOf(list).slice(1, -1));
+  for (const group of groups) {
+    const [first, second, third] = group as [Node, Node?, Node?];
+    if (first.name === '**' && second !== undefined) {
+      keywords.push(`...py.keywordsOf(${expression(cx, second)})`);
+    } else if (first.name === '*' && second !== undefined) {
+      positional.push(`...py.iter(${cx.mark(second)}${expression(cx, second)})`);
+    } else if (second?.name === 'AssignOp' && third !== undefined) {
+      if (cx.source.textOf(second) !== '=') cx.fail(second, 'put brackets around :=');
+      const name = cx.nameOf(first);
+      if (seen.has(name)) cx.fail(first, `keyword argument repeated: ${name}`);
+      seen.add(name);
+      keywords.push(`[${quote(name)}, ${cx.mark(third)}${expression(cx, third)}]`);
+    } else {
+      if (keywords.length > 0) cx.fail(first, 'positional argument follows keyword argument');
+      positional.push(cx.mark(first) + argument(cx, group, groups.length));
+    }
+  }
+  return {
+    positional: `[${positional.join(', ')}]`,
+    keywords: keywords.length === 0 ? '' : `[${keywords.join(', ')}]`,
+  };
+}
+
+function argument(cx: Context, group: readonly Node[], count: number): string {
+  const [first] = group as [Node];
+  if (group.length === 1) return expression(cx, first);
+  if (count > 1) cx.fail(first, 'a generator among other arguments needs brackets of its own');
+  return generatorOf(cx, group);
+}
+
+export function call(cx: Context, node: Node): string {
+  const [callee, list] = childrenOf(node) as [Node, Node];
+  const { positional, keywords } = argumentsOf(cx, list);
+  const more = keywords === '' ? '' : `, ${keywords}`;
+  const parts = callee.name === 'MemberExpression' ? childrenOf(callee) : [];
+  const property = parts[2];
+  if (property?.name === 'PropertyName') {
+    const owner = expression(cx, parts[0]!);
+    return `py.method(${owner}, ${quote(cx.nameOf(property))}, ${positional}${more})`;
+  }
+  return `py.call(${expression(cx, callee)}, ${positional}${more})`;
+}

@@ -1,0 +1,228 @@
+/** Expressions. Each gives one piece of JavaScript that stands wherever a value may. */
+
+import { call } from './calls.ts';
+import { comprehension } from './comprehensions.ts';
+import { type Context, variable } from './context.ts';
+import { lambda } from './functions.ts';
+import { formatString, number, quote, textLiteral } from './literals.ts';
+import { member } from './members.ts';
+import { homeOf } from './scope.ts';
+import { storeName } from './targets.ts';
+import { childrenOf, commaSeparated, type Node } from './tree.ts';
+
+const BINARY: Readonly<Record<string, string>> = {
+  '+': 'add',
+  '-': 'sub',
+  '*': 'mul',
+  '/': 'div',
+  '//': 'floordiv',
+  '%': 'mod',
+  '**': 'pow',
+  '<<': 'shl',
+  '>>': 'shr',
+  '&': 'bitand',
+  '|': 'bitor',
+  '^': 'bitxor',
+};
+
+const COMPARE: Readonly<Record<string, string>> = {
+  '<': 'lt',
+  '<=': 'le',
+  '>': 'gt',
+  '>=': 'ge',
+  '==': 'eq',
+  '!=': 'ne',
+  '<>': 'ne',
+  in: 'contains',
+  'not in': 'notContains',
+  is: 'is',
+  'is not': 'isNot',
+};
+
+/** The runtime's function for an operator such as `+`. */
+export function operatorFunction(cx: Context, operator: Node, text: string): string {
+  const name = BINARY[text];
+  return name ?? cx.fail(operator, `the operator ${text} is not supported`);
+}
+
+export function expression(cx: Context, node: Node): string {
+  const translate = EXPRESSIONS[node.name];
+  if (translate !== undefined) return translate(cx, node);
+  return cx.fail(node, `'${cx.source.textOf(node).split('\n')[0]}' is no expression`);
+}
+
+const EXPRESSIONS: Readonly<Record<string, (cx: Context, node: Node) => string>> = {
+  VariableName: (cx, node) => readName(cx, cx.nameOf(node)),
+  Number: number,
+  String: textLiteral,
+  FormatString: formatString,
+  ContinuedString: (cx, node) =>
+    `(${childrenOf(node)
+      .map((part) => expression(cx, part))
+      .join(' + ')})`,
+  None: () => 'undefined',
+  Boolean: (cx, node) => (cx.source.textOf(node) === 'True' ? 'true' : 'false'),
+  Ellipsis: () => 'py.ellipsis',
+  ParenthesizedExpression: parenthesized,
+  TupleExpression: (cx, node) => tuple(cx, inner(node)),
+  ArrayExpression: (cx, node) => `[${elements(cx, inner(node))}]`,
+  SetExpression: (cx, node) => `py.newSet([${elements(cx, inner(node))}])`,
+  DictionaryExpression: dictionary,
+  ComprehensionExpression: comprehension,
+  ArrayComprehensionExpression: comprehension,
+  SetComprehensionExpression: comprehension,
+  DictionaryComprehensionExpression: comprehension,
+  BinaryExpression: binary,
+  UnaryExpression: unary,
+  ConditionalExpression: conditional,
+  LambdaExpression: lambda,
+  CallExpression: call,
+  MemberExpression: member,
+  NamedExpression: named,
+  YieldExpression: yielded,
+  AwaitExpression: (cx, node) => cx.fail(node, 'await is not supported: calls block by themselves'),
+};
+
+/** What is between the brackets. */
+function inner(node: Node): Node[] {
+  return childrenOf(node).slice(1, -1);
+}
+
+export function readName(cx: Context, name: string): string {
+  const text = quote(name);
+  switch (cx.resolve(name)) {
+    case 'class':
+      return `py.className(ns, ${text})`;
+    case 'local':
+      return `(${variable(name)} === py.unbound ? py.missing(${text}) : ${variable(name)})`;
+    default:
+      return `py.name(${text})`;
+  }
+}
+
+/** `a, *b, c` as the inside of a list; a single `a` without comma is not for here. */
+export function elements(cx: Context, nodes: readonly Node[]): string {
+  return commaSeparated(nodes)
+    .map((group) => {
+      const isStarred = group[0]?.name === '*';
+      const value = isStarred ? group[1] : group[0];
+      if (value === undefined) return cx.fail(group[0] ?? nodes[0]!, 'a value is missing');
+      const text = cx.mark(value) + expression(cx, value);
+      return isStarred ? `...py.iter(${text})` : text;
+    })
+    .join(', ');
+}
+
+function tuple(cx: Context, nodes: readonly Node[]): string {
+  return `py.tuple([${elements(cx, nodes)}])`;
+}
+
+/** What an assignment, `return` or `for` takes: one value, or several as a tuple. */
+export function values(cx: Context, nodes: readonly Node[], at: Node): string {
+  const [first, second] = nodes;
+  if (first === undefined) return cx.fail(at, 'a value is missing');
+  if (second === undefined && first.name !== '*') return expression(cx, first);
+  if (!nodes.some(({ name }) => name === ',')) cx.fail(first, 'a star needs a list around it');
+  return tuple(cx, nodes);
+}
+
+function parenthesized(cx: Context, node: Node): string {
+  const [first, ...more] = inner(node);
+  if (first === undefined) return 'py.tuple([])';
+  if (more.length > 0) return cx.fail(first, 'a star needs a list around it');
+  return `(${cx.mark(first)}${expression(cx, first)})`;
+}
+
+function dictionary(cx: Context, node: Node): string {
+  const entries = commaSeparated(inner(node)).map((group) => {
+    const [first, second, third] = group;
+    if (first?.name === '**' && second !== undefined)
+      return `...py.entries(${expression(cx, second)})`;
+    if (first === undefined || third === undefined) return cx.fail(node, 'a value is missing');
+    return `[${cx.mark(first)}${expression(cx, first)}, ${expression(cx, third)}]`;
+  });
+  return `py.newDict([${entries.join(', ')}])`;
+}
+
+/** Operands and the operator between them, which may be of two words. */
+function operandsOf(cx: Context, node: Node): [Node, string, Node] {
+  const children = childrenOf(node);
+  const [left, right] = [children[0]!, children.at(-1)!];
+  const operator = children
+    .slice(1, -1)
+    .map((child) => cx.source.textOf(child))
+    .join(' ');
+  return [left, operator, right];
+}
+
+function binary(cx: Context, node: Node): string {
+  const [left, operator, right] = operandsOf(cx, node);
+  if (operator === 'and' || operator === 'or') {
+    const kept = cx.temporary();
+    const [first, second] = [expression(cx, left), expression(cx, right)];
+    return operator === 'and'
+      ? `(py.true(${kept} = ${first}) ? ${second} : ${kept})`
+      : `(py.true(${kept} = ${first}) ? ${kept} : ${second})`;
+  }
+  if (operator in COMPARE) return comparison(cx, node);
+  const fn = operatorFunction(cx, node, operator);
+  return `py.${fn}(${expression(cx, left)}, ${expression(cx, right)})`;
+}
+
+/** `a < b <= c` evaluates b once, and c only when it matters. */
+function comparison(cx: Context, node: Node): string {
+  const links: [string, Node][] = [];
+  let first = node;
+  while (first.name === 'BinaryExpression') {
+    const [left, operator, right] = operandsOf(cx, first);
+    if (!(operator in COMPARE)) break;
+    links.unshift([COMPARE[operator]!, right]);
+    first = left;
+  }
+  let left = expression(cx, first);
+  const tests = links.map(([fn, right], at) => {
+    const value = expression(cx, right);
+    const isLast = at === links.length - 1;
+    const kept = isLast ? '' : cx.temporary();
+    const test = `py.${fn}(${left}, ${isLast ? value : `${kept} = ${value}`})`;
+    left = kept;
+    return test;
+  });
+  return tests.length === 1 ? tests[0]! : `(${tests.join(' && ')})`;
+}
+
+const UNARY: Readonly<Record<string, string>> = { '-': 'neg', '+': 'pos', '~': 'invert' };
+
+function unary(cx: Context, node: Node): string {
+  const [operator, operand] = childrenOf(node) as [Node, Node];
+  const value = expression(cx, operand);
+  const sign = cx.source.textOf(operator);
+  return sign === 'not' ? `(!py.true(${value}))` : `py.${UNARY[sign]}(${value})`;
+}
+
+function conditional(cx: Context, node: Node): string {
+  const [yes, , test, , no] = childrenOf(node) as [Node, Node, Node, Node, Node];
+  return `(py.true(${expression(cx, test)}) ? ${expression(cx, yes)} : ${expression(cx, no)})`;
+}
+
+/** `name := value`, which binds in the function around a comprehension. */
+function named(cx: Context, node: Node): string {
+  const [target, , value] = childrenOf(node) as [Node, Node, Node];
+  if (target.name !== 'VariableName') cx.fail(target, ':= takes a name on its left');
+  if (homeOf(cx.scope).kind === 'class') cx.fail(node, ':= is not supported in a class');
+  return `(${storeName(cx, cx.nameOf(target), expression(cx, value))})`;
+}
+
+export function yielded(cx: Context, node: Node): string {
+  if (!cx.mayYield) cx.fail(node, "'yield' outside of a function");
+  cx.markGenerator();
+  const [, from, ...rest] = childrenOf(node);
+  if (from === undefined) return '(yield undefined)';
+  if (from.name === 'from') {
+    const [list] = rest;
+    return list === undefined
+      ? cx.fail(node, 'a value is missing')
+      : `(yield* py.iter(${expression(cx, list)}))`;
+  }
+  return `(yield (${values(cx, [from, ...rest], node)}))`;
+}
