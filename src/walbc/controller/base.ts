@@ -21,6 +21,7 @@ import type { ServerParam } from '../servers.ts';
 import { show, verify_server } from '../verify.ts';
 import type { Seen } from '../watching.ts';
 import { looks } from './looking.ts';
+import { inCalls, wrongState } from './ways.ts';
 
 /** Limit of a query when neither the call nor the controller says one, as walbc's `-to`. */
 export const DEFAULT_QUERY_SEC = 10;
@@ -153,7 +154,22 @@ export class ControllerBase {
     timeoutS: number,
   ): Promise<Res> {
     if (this.isDebug) this.print(`call ${s.name} ${method.path.split('/').at(-1)}`);
-    return await this.connection(s).call(method, request, timeoutS * 1000);
+    try {
+      return await this.connection(s).call(method, request, timeoutS * 1000);
+    } catch (error) {
+      throw inCalls(WalbError.from(error), s, this.sLayout);
+    }
+  }
+
+  /** `wrong-state` that says which states would do, and the calls that lead to one. */
+  protected wrongState(
+    what: string,
+    s: ServerParam,
+    vol: string,
+    state: string,
+    needed: readonly string[],
+  ): WalbError {
+    return wrongState(what, { s, vol, sLayout: this.sLayout }, state, needed);
   }
 
   /** Looks at a volume as it changes. */

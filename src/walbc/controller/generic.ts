@@ -113,11 +113,7 @@ export class GenericMethods extends ControllerBase {
   async verify_state(s: ServerParam, vol: string, state: string): Promise<void> {
     const actual = await this.get_state(s, vol);
     if (actual === state) return;
-    throw new WalbError(
-      'wrong-state',
-      `verify_state: differ: volume ${vol} at ${s.name} is ${actual}, not ${state}`,
-      { details: { server: s.name, volume: vol, state: actual, expected: state } },
-    );
+    throw this.wrongState('verify_state: differ', s, vol, actual, [state]);
   }
 
   /** Names of the volumes a server knows, sorted. */
@@ -161,11 +157,7 @@ export class GenericMethods extends ControllerBase {
   }
 
   /** What `status` prints, as data: of one volume, or of the server as a whole. */
-  async _get_status(
-    s: ServerParam,
-    vol: string | null = null,
-    timeoutS = 0,
-  ): Promise<StatusReply> {
+  async _get_status(s: ServerParam, vol: string | null = null, timeoutS = 0): Promise<StatusReply> {
     verify_server(s);
     return await this.query(s, ControlRpc.status, { volume: vol ?? '' }, timeoutS);
   }

@@ -100,11 +100,7 @@ export class LifeCycleMethods extends WaitMethods {
     const wanted = await this.#prepareClear(s, vol);
     const state = await this.get_state(s, vol);
     if (!wanted.includes(state)) {
-      throw new WalbError(
-        'wrong-state',
-        `clear: volume ${vol} at ${s.name} is ${state}; it can be cleared from ${wanted.join(' or ')} only`,
-        { details: { server: s.name, volume: vol, state } },
-      );
+      throw this.wrongState('clear', s, vol, state, wanted);
     }
     await this.command(s, ControlRpc.clearVolume, { volume: vol });
   }

@@ -48,9 +48,7 @@ export class ResizeMethods extends ApplyMergeMethods {
   async #checkArchive(ax: ServerParam, vol: string): Promise<void> {
     const state = await this.get_state(ax, vol);
     if (aAcceptForResize.includes(state)) return;
-    throw new WalbError('wrong-state', `resize_archive: volume ${vol} at ${ax.name} is ${state}`, {
-      details: { server: ax.name, volume: vol, state },
-    });
+    throw this.wrongState('resize_archive', ax, vol, state, aAcceptForResize);
   }
 
   /**

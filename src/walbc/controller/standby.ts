@@ -1,5 +1,4 @@
 /** Exchange of the storage a volume is backed up from (controller-api.md 5.3, go_standby). */
-import { WalbError } from '../../core/index.ts';
 import { sStandby, sSyncReady, sTarget } from '../constants.ts';
 import type { ServerParam } from '../servers.ts';
 import { verify_storage } from '../verify.ts';
@@ -20,11 +19,8 @@ export class StandbyMethods extends ProxyMethods {
       await this.stop_synchronizing(this.sLayout.get_primary_archive(), vol);
       await this.reset(sx, vol);
     } else if (state !== sSyncReady) {
-      throw new WalbError(
-        'wrong-state',
-        `go_standby:bad state: volume ${vol} at ${sx.name} is ${state}; expected ${sSyncReady}, ${sTarget} or ${sStandby}`,
-        { details: { server: sx.name, volume: vol, state } },
-      );
+      const needed = [sSyncReady, sTarget, sStandby];
+      throw this.wrongState('go_standby:bad state', sx, vol, state, needed);
     }
     await this._go_standby(sx, vol);
   }
