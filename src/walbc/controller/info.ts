@@ -353,12 +353,12 @@ export class InfoMethods extends GenericMethods {
 
   /**
    * How far destinations are behind, as a list of dictionaries of texts: name, dest, kind,
-   * dest_kind, gid, ts, dest_gid, dest_ts, ts_delta [s].
+   * dest_kind, gid, ts, dest_gid, dest_ts, ts_delta [s]. `ax` may be a storage too.
    */
-  async get_ts_delta(s: ServerParam): Promise<Record<string, string>[]> {
-    verify_server_kind(s, [K_STORAGE, K_ARCHIVE]);
-    const method = s.kind === K_STORAGE ? StorageRpc.getTsDelta : ArchiveRpc.getTsDelta;
-    const { items } = await this.query(s, method, {});
+  async get_ts_delta(ax: ServerParam): Promise<Record<string, string>[]> {
+    verify_server_kind(ax, [K_STORAGE, K_ARCHIVE]);
+    const method = ax.kind === K_STORAGE ? StorageRpc.getTsDelta : ArchiveRpc.getTsDelta;
+    const { items } = await this.query(ax, method, {});
     return items.map((item: TsDelta) => parse_ltsv(ltsvOfTsDelta(item)));
   }
 
