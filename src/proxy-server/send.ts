@@ -41,6 +41,7 @@ import {
 } from '../wdiff/index.ts';
 import type { ArchiveInfo } from './archive-info.ts';
 import type { ProxyConfig } from './config.ts';
+import { setAsideDamaged } from './damaged.ts';
 import { isRetryOver, reactionTo } from './send-reaction.ts';
 import type { SpooledDiff } from './spool.ts';
 import type { ProxyVolume } from './volume.ts';
@@ -80,6 +81,10 @@ export async function sendNext(
     return await exchange(core, config, volume, archive, info, offer);
   } catch (thrown) {
     const error = WalbError.from(thrown);
+    const mayBeDamaged = hasCode(error, 'corrupt');
+    if (mayBeDamaged && (await setAsideDamaged(core.clock, volume, archive, chosen))) {
+      return { next: 'again' };
+    }
     volume.sendFailed(archive, error);
     volume.queue(archive).silentSince ??= volume.now();
     const level = hasCode(error, 'cancelled') ? 'info' : 'warn';

@@ -5,7 +5,7 @@
  *   size              volume size in LB, decimal
  *   NAME.archive      where and how to send to archive NAME
  *   received/         diffs just converted, by their wdiff name
- *   sendto/NAME/      hard links: what archive NAME still has to get
+ *   sendto/NAME/      hard links: what archive NAME still has to get; `*.damaged` can not be read
  *
  * A diff is on stable storage under its name in received/ before it is linked anywhere, so a crash at
  * any later point leaves it there, and the next start links what is missing. Links are synced before
@@ -39,6 +39,9 @@ import {
   decodeArchiveInfo,
   encodeArchiveInfo,
 } from './archive-info.ts';
+
+/** Not a diff any more; goes with the archive, or the volume. */
+const DAMAGED_SUFFIX = '.damaged';
 
 export interface SpooledDiff {
   readonly diff: Diff;
@@ -231,6 +234,16 @@ export class Spool {
     }
     // A crash before this brings back diffs the archive already has; it answers `too-old-diff` then.
     await this.#env.files.syncDirectory(directory);
+  }
+
+  /** Takes a diff that can not be read out of the queue; returns where it is kept. */
+  async setAside(archive: string, { name }: SpooledDiff): Promise<string> {
+    const directory = this.#queueDirectory(archive);
+    const path = `${directory}/${name}${DAMAGED_SUFFIX}`;
+    this.#env.files.rename(`${directory}/${name}`, path);
+    this.#queues.get(archive)?.delete(name);
+    await this.#env.files.syncDirectory(directory);
+    return path;
   }
 
   /**

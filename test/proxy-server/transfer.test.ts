@@ -1,6 +1,6 @@
 /** Receiving log (C.3) and sending diffs (C.4): what is refused, what is kept, and when it is tried again. */
 import { describe, expect, it } from 'vitest';
-import { MIB } from '../../src/core/index.ts';
+import { MIB, WalbError } from '../../src/core/index.ts';
 import type { ProxyConfig } from '../../src/proxy-server/config.ts';
 import { chooseParts } from '../../src/proxy-server/send.ts';
 import {
@@ -276,6 +276,57 @@ describe('sending diffs', () => {
       await setup.archive.listen(world, 'a0');
       await world.until(() => setup.archive.stored.length === 1, 2000);
       await world.until(async () => !(await sendError(setup)), 2000);
+    }));
+});
+
+/** Hurt before: a diff that can never apply is retried for ever, and everything behind it waits. */
+describe('a diff that was damaged in the spool', () => {
+  const DIRECTORY = `/p0/${VOLUME}/sendto/a0`;
+
+  /** Two diffs are queued; the first one is damaged. */
+  const withDamage = (position: number | 'data', work: (setup: Setup) => Promise<void>) =>
+    started(async (setup) => {
+      const { world, proxy, archive } = setup;
+      archive.answer = () => 'syncing';
+      await sendLog(proxy.channel, 0n, 1n);
+      await sendLog(proxy.channel, 1n, 2n);
+      const { disk } = world.world.host('p0');
+      const [name = ''] = [...disk.needDirectory(DIRECTORY).names.keys()].sort();
+      // Data follows the header of 32 bytes.
+      disk.rot(`${DIRECTORY}/${name}`, position === 'data' ? 40 : position);
+      await work(setup);
+    });
+
+  it.each([
+    ['its header', 4],
+    ['its data', 'data'],
+  ] as const)('in %s is set aside; the gap is reported, and nothing waits for it', (_, position) =>
+    withDamage(position, async (setup) => {
+      const { world, archive } = setup;
+      archive.answer = (range) => (range === '0-1' ? 'accept' : 'too-new-diff');
+      await world.until(async () => (await statusOf(setup)).archives[0]?.gap !== undefined, 30_000);
+      expect(await queued(setup)).toBe(1);
+      expect(archive.stored).toEqual([]);
+      const status = await statusOf(setup);
+      expect(status.archives[0]?.discardedDiffs).toBe(1);
+      expect(status.archives[0]?.gap?.advice).toContain('hash_backup');
+      expect(status.lastError?.error).toMatchObject({ code: 'corrupt' });
+      expect(status.lastError?.error?.message).toContain('.damaged');
+      const names = [...world.world.host('p0').disk.needDirectory(DIRECTORY).names.keys()];
+      expect(names.filter((name) => name.endsWith('.damaged'))).toHaveLength(1);
+    }),
+  );
+
+  it('is not to blame for what the link or the archive damaged', () =>
+    started(async (setup) => {
+      const { world, proxy, archive } = setup;
+      archive.beforeAck = () => {
+        if (archive.offers.length < 3) throw new WalbError('corrupt', 'damaged on the way');
+      };
+      await sendLog(proxy.channel, 0n, 1n);
+      await world.until(() => archive.stored.length === 1);
+      expect(archive.offers).toHaveLength(3);
+      expect((await statusOf(setup)).archives[0]?.discardedDiffs).toBe(0);
     }));
 });
 
