@@ -1,14 +1,6 @@
 /** Types of steps.js. */
 
-type Method = {
-  [K in keyof Walbc]: Walbc[K] extends (...args: never[]) => unknown ? K : never;
-}[keyof Walbc];
-type Arguments<K extends Method> = Walbc[K] extends (...args: infer A) => unknown ? A : never;
-type Result<K extends Method> = Walbc[K] extends (...args: never[]) => infer R ? R : never;
-
 export class Steps {
-  /** `--dry-run` was given: nothing is changed. */
-  readonly isDryRun: boolean;
   /** Words of the command line that are no options. */
   readonly words: readonly string[];
 
@@ -21,14 +13,6 @@ export class Steps {
   /** The server of the layout with that name; of the first letter's kind. */
   server(name: string, kind: 'storage' | 'proxy' | 'archive'): Server;
 
-  /** Calls a method of walbc that changes something, having said it. Only says it in a dry run. */
-  act<K extends Method>(name: K, ...args: Arguments<K>): Result<K> | undefined;
-
-  /** Runs a program of this machine in the same way. */
-  run(program: string, ...args: string[]): void;
-
-  say(text: string): void;
-
   /** Something a person has to look at; the runbook goes on, and ends with exit code 1. */
   trouble(text: string): void;
 
@@ -39,5 +23,5 @@ export class Steps {
   prove(sx: Server, vol: string): void;
 
   /** Last call of a runbook: says how it went. */
-  end(): void;
+  end(): never;
 }

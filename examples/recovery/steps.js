@@ -1,6 +1,6 @@
 /**
- * What the recovery runbooks share: reading the command line, saying each step before it is done, and
- * `--dry-run`, which looks but changes nothing.
+ * What the recovery runbooks share: reading the command line, troubles that a person has to look at, and
+ * the proof at the end.
  *
  * JavaScript with its types in steps.d.ts: a runbook of an installed package lies below node_modules,
  * where Node strips no types from what is imported.
@@ -18,12 +18,11 @@ export class Steps {
     this.#usage = usage;
     this.#options = argv.filter((word) => word.startsWith('-'));
     this.words = argv.filter((word) => !word.startsWith('-'));
-    this.isDryRun = this.has('--dry-run');
     if (this.has('--help')) {
       print(usage);
       exit(0);
     }
-    const unknown = this.#options.find((word) => ![...options, '--dry-run'].includes(word));
+    const unknown = this.#options.find((word) => !options.includes(word));
     if (unknown?.startsWith('--layout')) this.#misused('--layout goes before the name of the book');
     if (unknown !== undefined) this.#misused(`unknown option ${unknown}`);
     const count = this.words.length;
@@ -39,20 +38,6 @@ export class Steps {
     return get_server(name, list[kind]);
   }
 
-  act(name, ...args) {
-    this.#announce(`walbc.${name}(${args.map(literal).join(', ')})`);
-    return this.isDryRun ? undefined : walbc[name](...args);
-  }
-
-  run(program, ...args) {
-    this.#announce([program, ...args].join(' '));
-    if (!this.isDryRun) run_local_command([program, ...args]);
-  }
-
-  say(text) {
-    print(text);
-  }
-
   trouble(text) {
     this.#troubles += 1;
     print(`TROUBLE: ${text}`);
@@ -65,7 +50,8 @@ export class Steps {
   }
 
   prove(sx, vol) {
-    const gid = this.act('snapshot', sx, vol, this.followers(vol), PROOF_SEC);
+    const gid = walbc.snapshot(sx, vol, this.followers(vol), PROOF_SEC);
+    // A dry run has none.
     if (gid !== undefined) print(`${vol}: gid ${gid} can be restored`);
   }
 
@@ -74,24 +60,12 @@ export class Steps {
       print(`${this.#troubles} troubles are left, see above`);
       exit(1);
     }
-    print(this.isDryRun ? 'dry run: nothing was changed' : 'done');
-  }
-
-  #announce(text) {
-    print(`${this.isDryRun ? 'would do' : 'do'}: ${text}`);
+    print(dry_run ? 'dry run: nothing was changed' : 'done');
+    exit(0);
   }
 
   #misused(problem) {
     print(`${problem}\n${this.#usage}`);
     exit(2);
   }
-}
-
-/** As it is written at the prompt. */
-function literal(value) {
-  if (Array.isArray(value)) return `[${value.map(literal).join(', ')}]`;
-  if (typeof value === 'string') return `'${value}'`;
-  if (typeof value === 'boolean') return value ? 'True' : 'False';
-  if (value === null || value === undefined) return 'None';
-  return typeof value === 'object' ? value.name : String(value);
 }

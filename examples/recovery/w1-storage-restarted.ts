@@ -10,10 +10,10 @@ const steps = new Steps('usage: walbc run w1-storage-restarted.ts [--dry-run] ST
 });
 const sx = steps.server(steps.words[0]!, 'storage');
 
-steps.act('kick_all', [sx]);
+walbc.kick_all([sx]);
 for (const vol of walbc.get_vol_list(sx)) {
   const state = walbc.get_state(sx, vol);
-  steps.say(`${vol}: ${state}`);
+  print(`${vol}: ${state}`);
   if (walbc.is_overflow(sx, vol)) {
     steps.trouble(`${vol}: its log overflowed while ${sx.name} was down: run w2-overflow.ts`);
   } else if (state === 'Target') {

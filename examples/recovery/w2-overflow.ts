@@ -15,17 +15,18 @@ const storages =
 
 for (const sx of storages) {
   for (const vol of walbc.get_vol_list(sx).filter((name) => walbc.is_overflow(sx, name))) {
+    if (!step(`${vol} at ${sx.name}`)) continue;
     const state = walbc.get_state(sx, vol);
-    steps.say(`${vol} at ${sx.name}: overflow, ${state}`);
+    print(`${vol} at ${sx.name}: overflow, ${state}`);
     if (state === 'Target' || state === 'Stopped') {
-      steps.act('stop', sx, vol);
-      const gid = steps.act('hash_backup', sx, vol);
-      if (gid !== undefined) steps.say(`${vol}: gid ${gid} can be restored`);
+      walbc.stop(sx, vol);
+      const gid = walbc.hash_backup(sx, vol);
+      if (gid !== undefined) print(`${vol}: gid ${gid} can be restored`);
       steps.prove(sx, vol);
     } else if (state === 'Standby') {
       // Nobody needs the log of a replica: it begins anew.
-      steps.act('stop', sx, vol);
-      steps.act('go_standby', sx, vol);
+      walbc.stop(sx, vol);
+      walbc.go_standby(sx, vol);
     } else {
       steps.trouble(`${vol} at ${sx.name}: ${state}; run this again when that has ended`);
     }

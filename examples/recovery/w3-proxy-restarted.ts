@@ -9,7 +9,7 @@ const alive = walbc.get_alive_server();
 
 for (const sx of sLayout.storageL.filter(({ name }) => alive.includes(name))) {
   for (const vol of walbc.get_vol_list(sx)) {
-    steps.say(`${sx.name} ${vol}: ${walbc.run_ctl(sx, ['get', 'log-usage', vol])}`);
+    print(`${sx.name} ${vol}: ${walbc.run_ctl(sx, ['get', 'log-usage', vol])}`);
     if (walbc.is_overflow(sx, vol)) steps.trouble(`${vol}: overflow: run w2-overflow.ts`);
   }
 }
@@ -23,11 +23,11 @@ if (proxies.length === 0) {
 }
 for (const px of proxies) {
   for (const vol of walbc.get_vol_list(px)) {
-    if (walbc.get_state(px, vol) === 'Stopped') steps.act('start', px, vol);
+    if (walbc.get_state(px, vol) === 'Stopped') walbc.start(px, vol);
   }
 }
 const storages = sLayout.storageL.filter(({ name }) => alive.includes(name));
-steps.act('kick_all', storages);
+walbc.kick_all(storages);
 if (proxies.length === sLayout.proxyL.length) {
   for (const sx of storages) {
     for (const vol of walbc.get_vol_list(sx)) {

@@ -14,13 +14,13 @@ for (const px of sLayout.proxyL) {
   for (const vol of walbc.get_vol_list(px)) {
     if (!walbc.get_archive_info_list(px, vol).includes(ax.name)) continue;
     const gaveUp = walbc.is_wdiff_send_error(px, vol, ax);
-    steps.say(`${px.name} ${vol}: ${gaveUp ? 'has given up' : 'sends, or tries to'}`);
+    print(`${px.name} ${vol}: ${gaveUp ? 'has given up' : 'sends, or tries to'}`);
     const state = walbc.get_state(ax, vol);
-    if (state === 'Stopped') steps.act('start', ax, vol);
+    if (state === 'Stopped') walbc.start(ax, vol);
     if (state === 'Clear') steps.trouble(`${ax.name} knows nothing of ${vol}: see W8`);
   }
 }
-steps.act('kick_all', sLayout.proxyL);
+walbc.kick_all(sLayout.proxyL);
 for (const sx of sLayout.storageL) {
   for (const vol of walbc.get_vol_list(sx)) {
     if (walbc.get_state(sx, vol) === 'Target') steps.prove(sx, vol);

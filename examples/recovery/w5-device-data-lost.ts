@@ -15,20 +15,31 @@ const steps = new Steps(
 const [name, vol, device, wanted] = steps.words as [string, string, string, string?];
 const sx = steps.server(name, 'storage');
 const primary = sLayout.get_primary_archive();
-const gid = wanted === undefined ? walbc.get_latest_clean_snapshot(primary, vol) : BigInt(wanted);
 
-const state = walbc.get_state(sx, vol);
-steps.say(`${vol} at ${sx.name}: ${state}; gid ${gid} of ${primary.name} goes to ${device}`);
+// The device must get one and the same snapshot, also when the run is resumed.
+const gid = step('choose the snapshot', () =>
+  wanted === undefined ? walbc.get_latest_clean_snapshot(primary, vol) : BigInt(wanted),
+);
+const state = step('stop the volume', () => {
+  const found = walbc.get_state(sx, vol);
+  print(`${vol} at ${sx.name}: ${found}; gid ${gid} of ${primary.name} goes to ${device}`);
+  if (found !== 'Clear' && found !== 'Stopped') walbc.stop(sx, vol, 'force');
+  return found;
+});
+step('copy the snapshot to the device', () => {
+  const served = walbc.export_snapshot(primary, vol, gid, '', true);
+  try {
+    run_local_command(['/usr/bin/nbdcopy', served?.uri ?? '(the address of that)', device]);
+  } finally {
+    if (served !== undefined) walbc.close_export(primary, served.exportId, true);
+  }
+});
 if (state === 'Clear') {
   steps.trouble(`${sx.name} does not know ${vol}: run w6-storage-metadata-lost.ts afterwards`);
-} else if (state !== 'Stopped') {
-  steps.act('stop', sx, vol, 'force');
-}
-const served = steps.act('export_snapshot', primary, vol, gid, '', true);
-steps.run('/usr/bin/nbdcopy', served?.uri ?? '(the address of that)', device);
-if (served !== undefined) walbc.close_export(primary, served.exportId, true);
-if (state !== 'Clear') {
-  steps.act('hash_backup', sx, vol);
-  steps.prove(sx, vol);
+} else {
+  step('compare both, and back up again', () => {
+    walbc.hash_backup(sx, vol);
+    steps.prove(sx, vol);
+  });
 }
 steps.end();

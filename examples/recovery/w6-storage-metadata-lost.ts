@@ -19,16 +19,18 @@ for (const pair of pairs) {
     continue;
   }
   if (walbc.get_state(sx, vol) !== 'Clear') {
-    steps.say(`${vol}: ${sx.name} knows it`);
+    print(`${vol}: ${sx.name} knows it`);
     continue;
   }
-  steps.act('init_storage', sx, vol, device);
+  step(`${vol}: make it known`);
+  walbc.init_storage(sx, vol, device);
   const target = others.find((other) => walbc.get_state(other, vol) === 'Target');
   if (target !== undefined) {
-    steps.say(`${vol}: ${target.name} backs it up; it is a replica here`);
+    print(`${vol}: ${target.name} backs it up; it is a replica here`);
     continue;
   }
-  steps.act('hash_backup', sx, vol);
+  step(`${vol}: back it up`);
+  walbc.hash_backup(sx, vol);
   steps.prove(sx, vol);
 }
 steps.end();

@@ -17,31 +17,32 @@ const primary = sLayout.get_primary_archive();
 const volumes = steps.words.length === 0 ? walbc.get_vol_list(primary) : steps.words;
 
 for (const vol of volumes) {
+  step(vol);
   // Proxies that are well know who followed; with none of them only the primary archive is certain.
   const known = steps.followers(vol);
   const followers = known.some(({ name }) => name === primary.name) ? known : [primary, ...known];
-  for (const ax of followers) steps.act('start_synchronizing', ax, vol);
+  for (const ax of followers) walbc.start_synchronizing(ax, vol);
 
   const sx = sLayout.storageL.find((one) => walbc.get_state(one, vol) === 'Target');
   if (sx === undefined) {
     steps.trouble(`${vol}: no storage backs it up`);
     continue;
   }
-  if (steps.isDryRun) {
-    steps.say(`${vol}: a snapshot would show whether diffs were lost`);
+  if (dry_run) {
+    print(`${vol}: a snapshot would show whether diffs were lost`);
     continue;
   }
   const fate = fateOfSnapshot(sx, vol, primary);
-  steps.say(`${vol}: ${fate}`);
+  print(`${vol}: ${fate}`);
   if (fate === 'nothing was lost') continue;
   if (fate === 'nothing arrives') {
     steps.trouble(`${vol}: no diff reaches ${primary.name}: walbc.status() shows why`);
     continue;
   }
-  steps.act('stop', sx, vol);
-  steps.act('hash_backup', sx, vol);
+  walbc.stop(sx, vol);
+  walbc.hash_backup(sx, vol);
   steps.prove(sx, vol);
-  for (const ax of followers.slice(1)) steps.act('replicate', primary, vol, ax, true);
+  for (const ax of followers.slice(1)) walbc.replicate(primary, vol, ax, true);
 }
 steps.end();
 
@@ -54,9 +55,8 @@ function fateOfSnapshot(sx: Server, vol: string, ax: Server): string {
       return 'nothing was lost';
     } catch (error) {
       if ((error as { code?: string }).code !== 'timeout') throw error;
-      const texts = sLayout.proxyL.map((px) => walbc.run_ctl(px, ['status', vol]));
-      if (texts.some((text) => text.includes('GAP'))) return 'diffs were lost';
-      steps.say(`${vol}: gid ${gid} is still on its way`);
+      if (walbc.get_gaps(ax, vol).length > 0) return 'diffs were lost';
+      print(`${vol}: gid ${gid} is still on its way`);
     }
   }
   return 'nothing arrives';

@@ -21,14 +21,14 @@ for (const vol of walbc.get_vol_list(next)) {
     steps.trouble(`${vol}: ${next.name} does not follow: it needs a backup (W8, case 3)`);
     continue;
   }
-  if (followers.includes(lost.name)) steps.act('stop_synchronizing', lost, vol);
+  if (followers.includes(lost.name)) walbc.stop_synchronizing(lost, vol);
   if (!steps.has('--restarted')) continue;
   const sx = sLayout.storageL.find((one) => walbc.get_state(one, vol) === 'Target');
   if (sx !== undefined) steps.prove(sx, vol);
 }
 if (!steps.has('--restarted')) {
   const names = sLayout.storageL.map(({ name }) => name).join(', ');
-  steps.say(`now restart ${names} with -archive ${next.get_host_port()}, put ${next.name} first`);
-  steps.say('in the layout file, and run this again with --restarted');
+  print(`now restart ${names} with -archive ${next.get_host_port()}, put ${next.name} first`);
+  print('in the layout file, and run this again with --restarted');
 }
 steps.end();

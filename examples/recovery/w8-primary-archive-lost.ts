@@ -24,14 +24,15 @@ for (const sx of sLayout.storageL) {
       steps.trouble(`${primary.name} has ${vol} (${kept}): it is not lost there`);
       continue;
     }
-    steps.act('stop', sx, vol);
-    steps.act('full_backup', sx, vol);
+    step(`${vol}: full backup from ${sx.name}`);
+    walbc.stop(sx, vol);
+    walbc.full_backup(sx, vol);
     for (const ax of sLayout.archiveL.slice(1)) {
       if (walbc.get_state(ax, vol) === 'Clear') continue;
       if (steps.has('--resync')) {
-        steps.act('replicate_once', primary, vol, ax, 86_400, true);
+        walbc.replicate_once(primary, vol, ax, 86_400, true);
       } else {
-        steps.say(`${ax.name} keeps its snapshots of ${vol}; --resync replaces them`);
+        print(`${ax.name} keeps its snapshots of ${vol}; --resync replaces them`);
       }
     }
     steps.prove(sx, vol);

@@ -17,8 +17,9 @@ if (ax.name === primary.name) {
 for (const vol of walbc.get_vol_list(primary)) {
   const followed = steps.followers(vol).some(({ name }) => name === ax.name);
   if (!followed && walbc.get_state(ax, vol) !== 'Clear') continue;
+  step(`${vol}: fill ${ax.name} again`);
   // The diffs that wait for it can not be applied to nothing.
-  if (followed) steps.act('stop_synchronizing', ax, vol);
-  steps.act('replicate', primary, vol, ax, followed);
+  if (followed) walbc.stop_synchronizing(ax, vol);
+  walbc.replicate(primary, vol, ax, followed);
 }
 steps.end();

@@ -24,6 +24,12 @@ export interface Confirmation {
   isOn: boolean;
 }
 
+/** A terminal that printed text goes to. */
+export interface Screen {
+  readonly columns: number;
+  readonly colors: boolean;
+}
+
 export interface ControllerEnvironment {
   /** How servers are reached: gRPC without TLS, unless given. */
   readonly network?: Network;
@@ -36,6 +42,8 @@ export interface ControllerEnvironment {
   readonly clientId?: string;
   /** Adds lines for people to `status`: ages, lag, last errors, gaps. */
   readonly human?: boolean;
+  /** Asked before something is laid out: the terminal, or undefined for a pipe or a file. */
+  readonly screen?: () => Screen | undefined;
   /** Whether a shell asks before calls that lose something; shared by all its controllers. */
   readonly confirmation?: Confirmation;
 }
@@ -50,6 +58,7 @@ export function completeEnvironment(given: ControllerEnvironment): FullEnvironme
     onWait: given.onWait ?? (() => {}),
     clientId: given.clientId ?? 'ctl',
     human: given.human ?? false,
+    screen: given.screen ?? (() => undefined),
     confirmation: given.confirmation ?? { isOn: true },
   };
 }

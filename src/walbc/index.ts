@@ -16,6 +16,7 @@ export { Device } from './device.ts';
 export type { ControllerEnvironment, WaitReport } from './environment.ts';
 export { ServerLayout } from './layout.ts';
 export { exists_file, type RunCommand, run_local_command } from './run-command.ts';
+export { Plan } from './safety/plan.ts';
 export {
   dict2args,
   get_server_args,

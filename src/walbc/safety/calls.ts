@@ -176,7 +176,7 @@ function ofDevice(plan: (device: DeviceLike, args: Args, facts: Facts) => PlanPa
 }
 
 const READS = `
-  _get_status _wait_for_group group_status print_group_status get_gaps wait_for_up wait_for_synchronized
+  _get_status _wait_for_group _wait_for_restorable group_status print_group_status get_gaps wait_for_up wait_for_synchronized
   wait_for_lag_below
   _get_vol_size_mb _wait_for_gid _wait_for_no_action _wait_for_not_gid _wait_for_not_restored
   _wait_for_not_state _wait_for_state _wait_for_state_change _wait_for_state_cond

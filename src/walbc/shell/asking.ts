@@ -30,6 +30,12 @@ export function answerOf(line: string | undefined): Answer {
   }
 }
 
+/** `--yes`. */
+export const sayYes: Asker = async (show) => {
+  show('y (--yes)\n');
+  return 'y';
+};
+
 /**
  * Asks on the terminal of the process, whatever stdin is: a script may come from there. Without a
  * terminal nobody can be asked, and the answer is no.

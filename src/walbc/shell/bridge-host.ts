@@ -6,7 +6,7 @@
  */
 import type { MessagePort } from 'node:worker_threads';
 import { WalbError } from '../../core/index.ts';
-import { type FromWorker, type Reply, type Request, WAKE } from './protocol.ts';
+import { type BookEvent, type FromWorker, type Reply, type Request, WAKE } from './protocol.ts';
 import { fieldsOf, parametersOf } from './remote-shape.ts';
 import { decode, encode, encodeError, type ValueClasses, type WireHandle } from './wire.ts';
 
@@ -43,6 +43,8 @@ export interface BridgeOptions {
     call: RunningCall,
     perform: (args: readonly unknown[]) => Promise<unknown>,
   ) => Promise<unknown>;
+  /** Steps and questions of a runbook. */
+  readonly onBook?: (event: BookEvent) => unknown;
   /** Resolves when printed output has left the process. */
   readonly drain?: () => Promise<void>;
 }
@@ -162,6 +164,8 @@ export class BridgeHost {
     switch (request.kind) {
       case 'drain':
         return await this.#options.drain?.();
+      case 'book':
+        return await this.#options.onBook?.(request.event);
       case 'create':
         return this.#create(request.class, this.#decodeAll(request.args));
       case 'function': {
@@ -209,7 +213,7 @@ export class BridgeHost {
 }
 
 function describe(request: Request, resolve: (handle: WireHandle) => object): RunningCall {
-  if (request.kind === 'drain' || request.kind === 'create') {
+  if (request.kind === 'drain' || request.kind === 'create' || request.kind === 'book') {
     return { className: '', target: undefined, member: '', args: [] };
   }
   const isFunction = request.kind === 'function';

@@ -24,6 +24,9 @@ export interface CompletionScope {
   /** Names that Node itself brings along; offered only when part of one is typed. */
   readonly ambient: ReadonlySet<string>;
   readonly help: Help;
+  /** Words of the language, and how the members of a value are found, where it is not TypeScript. */
+  readonly keywords?: readonly string[];
+  readonly members?: (value: unknown) => readonly string[];
 }
 
 export function complete(line: string, scope: CompletionScope): Completions {
@@ -38,6 +41,13 @@ export function complete(line: string, scope: CompletionScope): Completions {
   // Right after `(` or `,` only what fits there; names of everything else would bury it.
   const shown = typed === '' && call !== undefined ? live : matches;
   return { matches: shown, typed, ...(hint === undefined ? {} : { hint }) };
+}
+
+/** As `complete`, with nothing but what is known of the call the line ends in. */
+export function hintAt(line: string, scope: CompletionScope): Completions {
+  const call = openCall(line, (path) => valueAt(scope.globals, path));
+  const hint = call === undefined ? undefined : scope.help.hint(call.callee);
+  return { matches: [], typed: '', ...(hint === undefined ? {} : { hint }) };
 }
 
 /** The text from the opening quote on when the cursor is inside a string. */
@@ -55,16 +65,16 @@ function names(typed: string, scope: CompletionScope, lookup: (path: string) => 
   const owner = lookup(typed.slice(0, dot));
   if (owner === undefined || owner === null) return [];
   // Private ones only when asked for.
-  return namesOf(owner)
+  return (scope.members ?? namesOf)(owner)
     .filter((name) => name.startsWith(prefix) && (prefix.startsWith('_') || !name.startsWith('_')))
     .map((name) => typed.slice(0, dot + 1) + name);
 }
 
-function globalNames(prefix: string, { globals, ambient }: CompletionScope): string[] {
+function globalNames(prefix: string, { globals, ambient, keywords = KEYWORDS }: CompletionScope): string[] {
   const own = Object.getOwnPropertyNames(globals).filter(
     (name) => !name.startsWith('__') && (prefix !== '' || !ambient.has(name)),
   );
-  return [...own, ...(prefix === '' ? [] : KEYWORDS)]
+  return [...own, ...(prefix === '' ? [] : keywords)]
     .filter((name) => name.startsWith(prefix))
     .sort();
 }

@@ -27,6 +27,8 @@ const BUILTINS: Readonly<Record<string, string>> = {
   help: 'help(x): what a call, class or value is.',
   dir: 'dir(x): the names a value has; dir() those of the shell.',
   sleep: 'sleep(seconds): waits; Ctrl-C ends it.',
+  step: 'step(title), step(title, function): a step of a runbook, with number and time. True when it is to be done; with a function, its value.',
+  ask: 'ask(text): asks the operator; True for yes only.',
   exit: 'exit(code=0): leaves the shell or ends the script.',
 };
 

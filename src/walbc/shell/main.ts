@@ -4,7 +4,7 @@
  *     walbc                        the prompt (a script when stdin is no terminal)
  *     walbc shell [--layout FILE]
  *     walbc -c 'walbc.get_state(s0, "vol")'
- *     walbc run book.ts [args]
+ *     walbc run book.ts [--dry-run] [args]
  */
 import { readFileSync } from 'node:fs';
 import { hostname } from 'node:os';
@@ -14,15 +14,19 @@ import { grpcNetwork } from '../../rpc/index.ts';
 import { Controller } from '../controller/controller.ts';
 import type { ControllerEnvironment } from '../environment.ts';
 import { ServerLayout } from '../layout.ts';
-import { AuditLog, auditFileOf, originOf } from '../safety/audit-log.ts';
+import { BookRun, runsFolder } from '../runbook/book-run.ts';
+import { parseRun, RUN_USAGE, type RunOptions } from '../runbook/options.ts';
+import { AuditLog, auditFileOf, originOf, stateFolder } from '../safety/audit-log.ts';
 import type { Origin } from '../safety/audit-record.ts';
-import { type Asker, askOnTerminal } from './asking.ts';
+import { type Asker, askOnTerminal, sayYes } from './asking.ts';
 import { describeError } from './describe-error.ts';
 import { findLayoutFile, type LoadedLayout, loadLayout } from './layout-file.ts';
+import { classes } from './library-names.ts';
 import { mainLibrary } from './main-library.ts';
 import { historyFileOf, runPrompt } from './prompt.ts';
 import type { Outcome } from './protocol.ts';
 import {
+  type Safety,
   type SessionSpec,
   type ShellInput,
   type ShellOutput,
@@ -91,6 +95,7 @@ function globalsOf(
     ...Object.fromEntries(servers.filter(([name]) => /^[\p{L}_$][\p{L}\p{N}_$]*$/u.test(name))),
     sLayout: layout,
     walbc: new Controller('walbc', layout, false, 0, environment),
+    dry_run: false,
     ...globals,
   };
 }
@@ -104,7 +109,7 @@ interface Invocation {
 
 const USAGE = `usage: walbc [shell] [--layout FILE]
        walbc -c 'expression' [--layout FILE]
-       walbc run [--layout FILE] FILE.ts [args]
+       walbc run [OPTIONS] BOOK [ARGS...]     (walbc run --help)
        walbc < script
 --confirm asks before calls that lose something, as the prompt does`;
 
@@ -125,10 +130,9 @@ export async function shellMain(words: readonly string[]): Promise<number> {
 async function start(words: readonly string[]): Promise<number> {
   const invocation = parseWords(words);
   const [command, ...rest] = invocation.words;
-  const file = findLayoutFile({ option: invocation.layout, env: process.env, cwd: process.cwd() });
-  const loaded = file === undefined ? undefined : await loadLayout(file);
+  if (command === 'run') return await runBook(parseRun(rest), invocation);
   const options = {
-    ...optionsFor(loaded),
+    ...(await optionsFrom(invocation.layout)),
     ...(invocation.isConfirming ? { asker: askOnTerminal } : {}),
   };
   switch (command) {
@@ -140,11 +144,6 @@ async function start(words: readonly string[]): Promise<number> {
       if (text === undefined || more.length > 0) throw misused('-c takes one expression');
       return await runText(options, text, '-c', 'command');
     }
-    case 'run': {
-      const [book, ...argv] = rest;
-      if (book === undefined) throw misused('run takes the file of a runbook');
-      return await runText({ ...options, argv }, readBook(book), resolve(book), 'script');
-    }
     default:
       throw misused(`'${command}' is nothing the shell knows`);
   }
@@ -154,14 +153,63 @@ function misused(problem: string): WalbError {
   return new WalbError('invalid-argument', `${problem}\n${USAGE}`);
 }
 
-/** `--layout FILE` may stand anywhere before the file of a runbook; what follows that is the book's. */
+async function optionsFrom(layout: string | undefined): Promise<ShellOptions> {
+  const file = findLayoutFile({ option: layout, env: process.env, cwd: process.cwd() });
+  return optionsFor(file === undefined ? undefined : await loadLayout(file));
+}
+
+/** `walbc run`; undefined options ask for the usage. */
+async function runBook(run: RunOptions | undefined, invocation: Invocation): Promise<number> {
+  if (run === undefined) {
+    process.stdout.write(RUN_USAGE);
+    return 0;
+  }
+  const text = readBook(run.book);
+  const options = await optionsFrom(run.layout ?? invocation.layout);
+  const book = resolve(run.book);
+  const origin = originOf(process.env, hostname(), { interface: 'run', layout: '', book });
+  const bookRun = new BookRun({
+    options: run,
+    book,
+    text,
+    layout: options.layout.get_all().map(String).join('; '),
+    who: `${origin.user}${origin.sudoUser === undefined ? '' : ` (sudo ${origin.sudoUser})`} at ${origin.host}`,
+    folder: runsFolder(stateFolder(process.env)),
+    classes,
+    now: Date.now,
+    note: (line) => void process.stderr.write(`${line}\n`),
+  });
+  const spec = sessionSpec({ ...options, argv: bookRun.args }, { interface: 'run', book });
+  const outcome = await withSession(
+    {
+      ...spec,
+      globals: (environment) => ({ ...spec.globals(environment), dry_run: run.isDryRun }),
+      safety: { ...spec.safety!, recorder: bookRun, ...askersOf(run, invocation) },
+      steps: (print) => bookRun.steps(print),
+      onWrite: (printed) => bookRun.printed(printed),
+    },
+    (session) => session.evaluate(text, book, 'script'),
+  );
+  return bookRun.end(finish(outcome), outcome.status === 'failed' ? outcome.text : '');
+}
+
+/** Who answers: --yes does, without it the terminal. Calls are asked about with --confirm only. */
+function askersOf(
+  run: RunOptions,
+  { isConfirming }: Invocation,
+): Pick<Safety, 'asker' | 'answerer'> {
+  const answerer = run.isYes ? sayYes : askOnTerminal;
+  return run.isConfirming || isConfirming ? { asker: answerer, answerer } : { answerer };
+}
+
+/** `--layout FILE` may stand anywhere; the words behind `run` are read by its own parser. */
 function parseWords(words: readonly string[]): Invocation {
   const left = [...words];
   if (left[0] === 'shell') left.shift();
   const kept: string[] = [];
   let layout: string | undefined;
   let isConfirming = false;
-  while (left.length > 0 && !(kept[0] === 'run' && kept.length > 1)) {
+  while (left.length > 0 && kept[0] !== 'run') {
     const word = left.shift()!;
     if (word === '--layout' || word.startsWith('--layout=')) {
       layout = word === '--layout' ? left.shift() : word.slice('--layout='.length);
@@ -200,19 +248,18 @@ function optionsFor(loaded: LoadedLayout | undefined): ShellOptions {
 }
 
 /** What is no prompt, in the audit log, by the name of its text. */
-const INTERFACES: Readonly<Record<string, Pick<Origin, 'interface'>>> = {
+const INTERFACES = {
   '-c': { interface: 'command' },
   stdin: { interface: 'script' },
-};
+} as const;
 
 async function runText(
   options: ShellOptions,
   text: string,
-  file: string,
+  file: keyof typeof INTERFACES,
   mode: 'command' | 'script',
 ): Promise<number> {
-  const how = INTERFACES[file] ?? ({ interface: 'run', book: file } as const);
-  const outcome = await withSession(sessionSpec(options, how), (session) =>
+  const outcome = await withSession(sessionSpec(options, INTERFACES[file]), (session) =>
     session.evaluate(text, file, mode),
   );
   return finish(outcome);

@@ -2,11 +2,12 @@
  * The prompt: Node's own line editor and REPL (history, search with Ctrl-R, multi-line input), with the
  * work done by a session in another thread.
  */
-import { mkdirSync } from 'node:fs';
+import { chmodSync, existsSync, mkdirSync } from 'node:fs';
 import { homedir } from 'node:os';
 import { dirname, join } from 'node:path';
 import repl from 'node:repl';
 import type { Asker } from './asking.ts';
+import { CallHint, type CallHintText } from './call-hint.ts';
 import { KeyGate, type KeySource } from './key-gate.ts';
 import type { ShellSession } from './session.ts';
 
@@ -88,15 +89,26 @@ export async function runPrompt(options: PromptOptions): Promise<number> {
     }
   };
 
+  const hints = server.terminal ? showHints(server, gate, session) : undefined;
   server.on('exit', () => left.resolve());
   useHistory(server, options.historyFile);
   try {
     await left.promise;
     return exitCode;
   } finally {
+    hints?.detach();
     gate.detach();
     gate.setRawMode(false);
   }
+}
+
+/** Signature and summary of a call while it is typed. */
+function showHints(server: repl.REPLServer, keys: KeyGate, session: ShellSession): CallHint {
+  const ask = async (line: string): Promise<CallHintText | undefined> => {
+    const [signature, ...summary] = (await session.hint(line))?.split(/(?<=\)) {2}/) ?? [];
+    return signature === undefined ? undefined : { signature, summary: summary.join('  ') };
+  };
+  return new CallHint({ keys, editor: server, output: server.output, ask });
 }
 
 type CompleterDone = (error: Error | null, result?: [string[], string]) => void;
@@ -106,6 +118,8 @@ function useHistory(server: repl.REPLServer, file: string): void {
   if (file === '' || !server.terminal) return;
   try {
     mkdirSync(dirname(file), { recursive: true, mode: 0o700 });
+    // One that was made otherwise, or copied, may be open to others.
+    if (existsSync(file)) chmodSync(file, 0o600);
   } catch {
     return;
   }

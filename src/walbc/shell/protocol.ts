@@ -3,6 +3,7 @@
  * code). Requests to the worker are answered when its code ends; calls from the worker are answered
  * on a port of their own that it reads synchronously while it waits.
  */
+import type { Kept } from '../runbook/journal.ts';
 import type { RemoteClass } from './remote-shape.ts';
 import type { WireError, WireHandle } from './wire.ts';
 
@@ -62,7 +63,13 @@ export type ToWorker =
       readonly mode: EvaluateMode;
       readonly columns: number;
     }
-  | { readonly type: 'complete'; readonly id: number; readonly line: string }
+  | {
+      readonly type: 'complete';
+      readonly id: number;
+      readonly line: string;
+      /** Only the hint, for which no server is asked. */
+      readonly hintOnly?: boolean;
+    }
   | { readonly type: 'interrupt'; readonly id: number };
 
 export type Outcome =
@@ -96,8 +103,18 @@ export type Request =
       readonly member: string;
       readonly value: unknown;
     }
+  | { readonly kind: 'book'; readonly event: BookEvent }
   /** Waits until everything printed so far has left the process. */
   | { readonly kind: 'drain' };
+
+/** What a runbook says of itself with `step` and `ask`. */
+export type BookEvent =
+  /** Answered with a `StepAnswer`. */
+  | { readonly type: 'begin'; readonly title: string; readonly hasBody: boolean }
+  | { readonly type: 'end'; readonly value: Kept }
+  | { readonly type: 'fail' }
+  /** Answered with true or false. */
+  | { readonly type: 'ask'; readonly text: string };
 
 export type FromWorker =
   | { readonly type: 'ready' }

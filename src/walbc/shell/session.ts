@@ -8,6 +8,7 @@ import type { Guard } from '../safety/guard.ts';
 import { BridgeHost, type BridgeOptions, type RunningCall } from './bridge-host.ts';
 import type { MainLibrary } from './main-library.ts';
 import {
+  type BookEvent,
   type Completions,
   type EvaluateMode,
   type FromWorker,
@@ -39,6 +40,8 @@ export interface SessionOptions {
   readonly goesOn?: (call: RunningCall) => Promise<string>;
   /** What every call passes: questions, dry runs, the audit log. */
   readonly guard?: Guard;
+  /** Steps and questions of a runbook. */
+  readonly onBook?: (event: BookEvent) => unknown;
 }
 
 /** A thread that has been given code is in it within this. */
@@ -84,6 +87,7 @@ export class ShellSession {
       goesOn: (call) => this.#interrupted(call),
       drain: () => options.output.drained(),
       ...guarding(options.guard),
+      ...(options.onBook === undefined ? {} : { onBook: options.onBook }),
     });
     this.#worker.on('message', (message: FromWorker) => this.#receive(message));
     this.#worker.on('error', (error) => this.#fail(error));
@@ -129,6 +133,12 @@ export class ShellSession {
     const answer = await this.#ask((id) => ({ type: 'complete', id, line }));
     if (answer.type !== 'completed') throw new WalbError('internal', 'wrong answer of the worker');
     return answer.completions;
+  }
+
+  /** Signature and summary of the call that the end of the line is in. */
+  async hint(line: string): Promise<string | undefined> {
+    const answer = await this.#ask((id) => ({ type: 'complete', id, line, hintOnly: true }));
+    return answer.type === 'completed' ? answer.completions.hint : undefined;
   }
 
   /**

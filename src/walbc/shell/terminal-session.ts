@@ -3,13 +3,16 @@
  * what Ctrl-C has to say.
  */
 import { RealClock } from '../../core/real-clock.ts';
-import type { Confirmation, ControllerEnvironment, WaitReport } from '../environment.ts';
+import type { Confirmation, ControllerEnvironment, Screen, WaitReport } from '../environment.ts';
+import { Steps } from '../runbook/steps.ts';
 import type { AuditLog } from '../safety/audit-log.ts';
 import { type CallRecorder, Guard, type Question } from '../safety/guard.ts';
-import { type Asker, answerOf, questionText } from './asking.ts';
+import { type Asker, answerOf, askOnTerminal, questionText } from './asking.ts';
 import { goesOn } from './goes-on.ts';
+import { classes } from './library-names.ts';
 import { dryRunPlaceIn, type MainLibrary } from './main-library.ts';
 import { ProgressLine } from './progress-line.ts';
+import type { BookEvent } from './protocol.ts';
 import { ShellSession } from './session.ts';
 
 export type ShellInput = NodeJS.ReadableStream & { readonly isTTY?: boolean };
@@ -27,12 +30,18 @@ export interface SessionSpec {
   readonly argv: readonly string[];
   /** What calls pass; without it they are just done. */
   readonly safety?: Safety;
+  /** The steps of a runbook; elsewhere they are headings. */
+  readonly steps?: (print: (line: string) => void) => Steps;
+  /** Told everything that is printed. */
+  readonly onWrite?: Write;
 }
 
 export interface Safety {
   readonly audit: (warn: (text: string) => void) => AuditLog;
   /** Asks before calls that lose something; the prompt of a terminal brings its own. */
   readonly asker?: Asker;
+  /** Answers what a runbook asks; the asker does, or the terminal, unless given. */
+  readonly answerer?: Asker;
   readonly recorder?: CallRecorder;
 }
 
@@ -62,10 +71,22 @@ export async function withSession<T>(
   const write = (text: string): void => {
     progress.erase();
     output.write(text);
+    spec.onWrite?.(text);
+  };
+  const print = (line: string): void => write(`${line}\n`);
+  const steps = spec.steps?.(print) ?? headings(print);
+  let question = new AbortController();
+  const screen: Screen = {
+    get columns() {
+      // A terminal that does not know its width says 0.
+      return output.columns || PIPE_COLUMNS;
+    },
+    colors: isTerminal && !process.env['NO_COLOR'],
   };
   const environment: ControllerEnvironment = {
     ...spec.environment,
     confirmation,
+    screen: () => (isTerminal ? screen : undefined),
     print: (text) => write(`${text}\n`),
     onWait: (report) => {
       lastWait = report ?? lastWait;
@@ -88,15 +109,21 @@ export async function withSession<T>(
   const session = await ShellSession.start({
     library,
     ...(guard === undefined ? {} : { guard }),
+    onBook: bookHandler(steps, async (text) => {
+      question = new AbortController();
+      progress.stop();
+      write(`${text} [y/N] `);
+      const answerer = spec.safety?.answerer ?? asker ?? askOnTerminal;
+      return answerOf(await answerer(write, question.signal)) !== 'no';
+    }),
     globals: spec.globals(environment),
     argv,
     output: {
       write,
       drained: () => drained(output),
-      colors: isTerminal && !process.env['NO_COLOR'],
+      colors: screen.colors,
       get columns() {
-        // A terminal that does not know its width says 0.
-        return output.columns || PIPE_COLUMNS;
+        return screen.columns;
       },
     },
     onStart: ({ member }) => {
@@ -105,7 +132,10 @@ export async function withSession<T>(
       progress.start(member);
     },
     onEnd: () => progress.stop(),
-    goesOn: (call) => goesOn(call, lastWait),
+    goesOn: (call) => {
+      question.abort();
+      return goesOn(call, lastWait);
+    },
   });
   try {
     return await work(session, { write, setAsker: (given) => void (asker = given) });
@@ -134,4 +164,35 @@ function guardOf(
     ...asking,
     ...(recorder === undefined ? {} : { recorder }),
   });
+}
+
+/** Steps where there is no runbook: headings with times. */
+function headings(print: (line: string) => void): Steps {
+  return new Steps({
+    classes,
+    now: Date.now,
+    print,
+    done: [],
+    isResuming: false,
+    from: undefined,
+    save: () => {},
+  });
+}
+
+function bookHandler(
+  steps: Steps,
+  ask: (text: string) => Promise<boolean>,
+): (event: BookEvent) => unknown {
+  return (event) => {
+    switch (event.type) {
+      case 'begin':
+        return steps.begin(event.title, event.hasBody);
+      case 'end':
+        return steps.endBody(event.value);
+      case 'fail':
+        return steps.failBody();
+      case 'ask':
+        return ask(event.text);
+    }
+  };
 }

@@ -6,13 +6,14 @@ import { Console } from 'node:console';
 import { createRequire, isBuiltin } from 'node:module';
 import { Writable } from 'node:stream';
 import { type MessagePort, parentPort, workerData } from 'node:worker_threads';
+import { bookNames } from './book-names.ts';
 import { BridgeCaller } from './bridge-caller.ts';
-import { type CompletionScope, complete } from './complete.ts';
+import { type CompletionScope, complete, hintAt } from './complete.ts';
 import { describeError } from './describe-error.ts';
 import { Evaluator } from './evaluate.ts';
 import { Help, namesOf } from './help.ts';
 import { shareScriptState } from './interruptible.ts';
-import { acceptingKeywords, Keywords, toPositional } from './keywords.ts';
+import { acceptingKeywords, keywordsFor, toPositional } from './keywords.ts';
 import type { WorkerLibrary } from './library-names.ts';
 import { printer } from './printer.ts';
 import type { FromWorker, Setup, ToWorker, WorkerData } from './protocol.ts';
@@ -39,8 +40,11 @@ const write = printer(
   (text) => post({ type: 'print', text }),
   () => standIns.request({ kind: 'drain' }),
 );
+library.printTo?.((line) => write(`${line}\n`));
 const look = { columns: 80, colors: false };
 const ambient = new Set(Object.getOwnPropertyNames(globalThis));
+/** Functions that the shell brings along; all others are the operator's. */
+const ofShell = new WeakSet<object>();
 const help = new Help(library.docs);
 const evaluator = new Evaluator({ write, show: () => look });
 const scope: CompletionScope = { globals: globalThis, ambient, help };
@@ -58,6 +62,10 @@ function setUp(setup: Setup): void {
     define(shape.name, callable(shape.name, standIns.define(shape), shape.params));
   for (const [name, value] of Object.entries(setup.globals)) define(name, decode(value, standIns));
   defineShellNames(setup.argv);
+  for (const name of Object.getOwnPropertyNames(globalThis)) {
+    const value: unknown = Reflect.get(globalThis, name);
+    if (typeof value === 'function' && !ambient.has(name)) ofShell.add(value);
+  }
 }
 
 function define(name: string, value: unknown): void {
@@ -107,6 +115,7 @@ function defineShellNames(argv: readonly string[]): void {
     module: { exports: {} },
     require,
     argv: [...argv],
+    ...bookNames((event) => standIns.request({ kind: 'book', event }), library.classes),
     console: new Console(
       new Writable({ write: (chunk, _, done) => done(void write(String(chunk))) }),
     ),
@@ -120,7 +129,8 @@ function defineShellNames(argv: readonly string[]): void {
     },
   });
   for (const [name, value] of Object.entries({
-    [KEYWORDS_FUNCTION]: (values: Record<string, unknown>) => new Keywords(values),
+    [KEYWORDS_FUNCTION]: (values: Record<string, unknown>, callee?: unknown, count = 0) =>
+      keywordsFor(values, callee, count, (fn) => ofShell.has(fn)),
     __default: (module: { default?: unknown } & object) => module.default ?? module,
   })) {
     Object.defineProperty(globalThis, name, { value, enumerable: false });
@@ -158,7 +168,7 @@ port.on('message', async (message: ToWorker) => {
       break;
     }
     case 'complete': {
-      const offer = standIns.withLimit(COMPLETION_MS, () => completeQuietly(message.line));
+      const offer = standIns.withLimit(COMPLETION_MS, () => completeQuietly(message));
       post({ type: 'completed', id: message.id, completions: offer });
       break;
     }
@@ -167,9 +177,12 @@ port.on('message', async (message: ToWorker) => {
   }
 });
 
-function completeQuietly(line: string): ReturnType<typeof complete> {
+function completeQuietly({
+  line,
+  hintOnly,
+}: Extract<ToWorker, { type: 'complete' }>): ReturnType<typeof complete> {
   try {
-    return complete(line, scope);
+    return hintOnly === true ? hintAt(line, scope) : complete(line, scope);
   } catch {
     return { matches: [], typed: '' };
   }

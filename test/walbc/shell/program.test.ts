@@ -91,7 +91,7 @@ describe('walbc without a terminal', () => {
     expect(await run(words)).toEqual({
       code: 3,
       stdout: "['--layout', 'x'] 0 s0, a0\n",
-      stderr: '',
+      stderr: expect.stringMatching(/^transcript: \S+book\.ts-\S+\.log\n$/) as string,
     });
   });
 
