@@ -4,12 +4,17 @@
  */
 import { Command } from 'commander';
 import { WalbError } from '../core/index.ts';
+import { useCompileCache } from '../core/real-compile-cache.ts';
 import { runProgram } from './run.ts';
 
 interface Subcommand {
   readonly about: string;
   /** The module registers the subcommand with all its own subcommands and options. */
-  readonly load: () => Promise<{ register(program: Command): void }>;
+  readonly load: () => Promise<{
+    register(program: Command): void;
+    /** Translates options of the original. */
+    rewriteWords?(words: readonly string[]): string[];
+  }>;
 }
 
 const SUBCOMMANDS: Readonly<Record<string, Subcommand>> = {
@@ -36,6 +41,10 @@ const SUBCOMMANDS: Readonly<Record<string, Subcommand>> = {
   worker: {
     about: 'maintenance of an archive: apply, merge, replicate by policy',
     load: () => import('./worker.ts'),
+  },
+  prune: {
+    about: 'snapshots that retention drops: preview, and with --yes drop them',
+    load: () => import('./prune.ts'),
   },
   config: {
     about: 'configuration files of servers: check',
@@ -76,9 +85,12 @@ async function main(): Promise<number | undefined> {
     throw new WalbError('invalid-argument', `no subcommand '${name}'; there are: ${known}`);
   }
   const program = new Command('walb').showHelpAfterError('(add --help for the options)');
-  (await subcommand.load()).register(program);
-  await program.parseAsync();
+  const { register, rewriteWords } = await subcommand.load();
+  register(program);
+  const words = process.argv.slice(2);
+  await program.parseAsync(rewriteWords?.(words) ?? words, { from: 'user' });
   return process.exitCode === undefined ? 0 : Number(process.exitCode);
 }
 
+useCompileCache(process.env);
 await runProgram('walb', main);

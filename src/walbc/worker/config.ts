@@ -27,6 +27,7 @@ import {
 export interface GeneralConfig {
   readonly addr: string;
   readonly port: number;
+  /** Of no effect: calls are made in this process. */
   readonly walbcPath: string;
   readonly maxTask: number;
   readonly maxReplicationTask: number;
@@ -136,7 +137,7 @@ function generalConfig(tree: ConfigTree): GeneralConfig {
   return {
     addr: text(tree['addr'], 'general.addr'),
     port: port(tree['port'], 'general.port'),
-    walbcPath: text(tree['walbc_path'], 'general.walbc_path'),
+    walbcPath: text(tree['walbc_path'] ?? 'walbc', 'general.walbc_path'),
     maxTask: count(tree['max_task'] ?? 1, 'general.max_task'),
     maxReplicationTask: count(tree['max_replication_task'] ?? 1, 'general.max_replication_task'),
     kickInterval: parsePeriod(tree['kick_interval'] ?? 1, 'general.kick_interval'),

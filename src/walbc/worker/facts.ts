@@ -15,6 +15,7 @@ import {
 } from '../../core/index.ts';
 import { aActive, K_ARCHIVE } from '../constants.ts';
 import type { Controller } from '../controller/controller.ts';
+import { destinationGids } from '../retention/gather.ts';
 import { ServerConnectionParam } from '../servers.ts';
 import type { ReplServerConfig, WorkerConfig } from './config.ts';
 import type { DestinationFacts, Facts, VolumeFacts } from './model.ts';
@@ -49,7 +50,7 @@ export async function gatherFacts(options: FactsOptions): Promise<Facts> {
   const { controller, archive, memory } = options;
   const idle = await controller.get_vol_dict_without_running_actions(archive);
   const latest = await controller.get_latest_snapshot_info(archive);
-  const keep = await destinationGids(options);
+  const keep = await destinationGids(controller, archive);
   const volumes: VolumeFacts[] = [];
   for (const [volume, begins] of Object.entries(idle)) {
     if (memory.busy.has(volume)) continue;
@@ -95,16 +96,6 @@ async function volumeFacts(
 
 function seconds(date: Date | null | undefined): UnixSeconds | undefined {
   return date === null || date === undefined ? undefined : toUnixSeconds(date.getTime());
-}
-
-/** Where replications have brought other archives: merges must leave these gids. */
-async function destinationGids({ controller, archive }: FactsOptions): Promise<Map<string, Gid[]>> {
-  const gids = new Map<string, Gid[]>();
-  for (const { name, dest_gid: gid } of await controller.get_ts_delta(archive)) {
-    if (name === undefined || gid === undefined || gid === '') continue;
-    gids.set(name, [...(gids.get(name) ?? []), BigInt(gid)]);
-  }
-  return gids;
 }
 
 async function destinationFacts(

@@ -17,13 +17,15 @@ import { K_ARCHIVE } from '../constants.ts';
 import { Controller } from '../controller/controller.ts';
 import type { ControllerEnvironment } from '../environment.ts';
 import { ServerLayout } from '../layout.ts';
+import { planText } from '../retention/table.ts';
 import { ServerConnectionParam } from '../servers.ts';
 import { CompressOpt } from '../values/compress-opt.ts';
 import { SyncOpt } from '../values/sync-opt.ts';
 import type { WorkerConfig } from './config.ts';
 import { gatherFacts, replicationKey, serverOf } from './facts.ts';
-import type { WorkerTask } from './model.ts';
-import { selectTask } from './select.ts';
+import type { Facts, WorkerTask } from './model.ts';
+import { retentionOf } from './retain.ts';
+import { type SelectedTask, selectTask } from './select.ts';
 
 const RETRY_MS: Millis = 10_000;
 const MAX_FAILURES = 3;
@@ -39,7 +41,14 @@ export interface WorkerOptions {
   readonly lifetime?: number | undefined;
   /** Say what would be done, and end. */
   readonly dryRun: boolean;
+  /** Select, and log what, but start nothing. */
+  readonly selectOnly?: boolean;
+  /** 1: steps and tasks. 2: also what they were chosen from. */
   readonly verbose: number;
+  /** Logged at the start: the command line and the configuration. */
+  readonly announce?: readonly string[];
+  /** A unix time in the reader's zone; UTC unless given. */
+  readonly localTime?: (time: UnixSeconds) => string;
   readonly print: (line: string) => void;
   readonly clock: Clock;
   /** Ends the worker after the running tasks. */
@@ -56,6 +65,7 @@ export class Worker {
   readonly #controller: Controller;
   readonly #running = new Map<string, { task: WorkerTask; done: Promise<void> }>();
   readonly #replicated = new Map<string, UnixSeconds>();
+  readonly #holds = new Map<string, string | undefined>();
 
   constructor(config: WorkerConfig, options: WorkerOptions) {
     this.#config = config;
@@ -71,8 +81,16 @@ export class Worker {
 
   /** Runs until told to end; returns the exit code. */
   async run(): Promise<number> {
-    if (this.#options.dryRun) return await this.#dryRun();
+    try {
+      return this.#options.dryRun ? await this.#dryRun() : await this.#loop();
+    } finally {
+      this.#controller.close();
+    }
+  }
+
+  async #loop(): Promise<number> {
     this.#log('INFO', 'start walb-worker');
+    for (const line of this.#options.announce ?? []) this.#options.print(line);
     const { clock, signal, lifetime } = this.#options;
     const end =
       lifetime === undefined ? Number.POSITIVE_INFINITY : clock.monotonic() + lifetime * 1000;
@@ -85,21 +103,34 @@ export class Worker {
       } catch (thrown) {
         failures += 1;
         this.#log('ERROR', 'round failed', WalbError.from(thrown).message);
-        if (failures >= MAX_FAILURES) return 1;
+        if (failures >= MAX_FAILURES) return this.#giveUp();
         await this.#pause(RETRY_MS);
       }
     }
     await Promise.all([...this.#running.values()].map(({ done }) => done));
     this.#log('INFO', 'end walb-worker');
-    this.#controller.close();
     return 0;
   }
 
+  /** What runs at the archive goes on there; nobody waits for it any more. */
+  #giveUp(): number {
+    const left = [...this.#running.values()].map(({ task }) => describeTask(task));
+    const why = `${MAX_FAILURES} rounds in a row failed`;
+    this.#log('ERROR', 'end walb-worker', why, ...left.map((text) => `left running ${text}`));
+    return 1;
+  }
+
   async #dryRun(): Promise<number> {
-    const task = await this.#select();
-    if (task === undefined) this.#options.print('nothing to do');
-    else this.#options.print(`would ${describeTask(task)}\n  because ${task.why}`);
-    this.#controller.close();
+    const { print, localTime = formatTimestamp, step } = this.#options;
+    const facts = await this.#gather();
+    for (const volume of facts.volumes) {
+      const plan = retentionOf(volume, this.#config, facts.now);
+      if (plan === undefined) continue;
+      for (const line of planText(volume.volume, plan, localTime)) print(line);
+    }
+    const task = selectTask(facts, this.#config, step);
+    print(task === undefined ? 'nothing to do' : `would ${describeTask(task)}`);
+    if (task !== undefined) print(`  because ${task.why}`);
     return 0;
   }
 
@@ -110,26 +141,56 @@ export class Worker {
       this.#log('DEBUG', 'no task');
       return false;
     }
-    this.#log('DEBUG', 'selected', describeTask(task), task.why);
-    if (!this.#mayStart(task)) return false;
+    this.#log('DEBUG', 'selected', `step ${task.step}`, describeTask(task), task.why);
+    if (this.#options.selectOnly === true || !this.#mayStart(task)) return false;
     this.#start(task);
     return true;
   }
 
-  async #select(): Promise<WorkerTask | undefined> {
+  async #select(): Promise<SelectedTask | undefined> {
     const { clock, step } = this.#options;
     const began = clock.monotonic();
-    const facts = await gatherFacts({
+    const facts = await this.#gather();
+    this.#reportHolds(facts);
+    if (this.#options.verbose > 1) this.#reportFacts(facts);
+    const task = selectTask(facts, this.#config, step);
+    const took = clock.monotonic() - began;
+    const level = took > SLOW_SELECTION_MS ? 'WARN' : 'DEBUG';
+    this.#log(level, `selection took ${(took / 1000).toFixed(3)} s`);
+    return task;
+  }
+
+  async #gather(): Promise<Facts> {
+    return await gatherFacts({
       controller: this.#controller,
       archive: this.#archive,
       config: this.#config,
-      clock,
+      clock: this.#options.clock,
       memory: { busy: new Set(this.#running.keys()), replicated: this.#replicated },
       warn: (...fields) => this.#log('WARN', ...fields),
     });
-    const took = clock.monotonic() - began;
-    if (took > SLOW_SELECTION_MS) this.#log('WARN', `selection took ${Math.round(took / 1000)} s`);
-    return selectTask(facts, this.#config, step);
+  }
+
+  /** Why retention drops nothing: once, until it is something else. */
+  #reportHolds({ volumes, now }: Facts): void {
+    for (const facts of volumes) {
+      const hold = retentionOf(facts, this.#config, now)?.hold;
+      if (hold === this.#holds.get(facts.volume)) continue;
+      this.#holds.set(facts.volume, hold);
+      if (hold !== undefined) this.#log('WARN', `vol=${facts.volume}`, 'nothing is dropped', hold);
+    }
+  }
+
+  #reportFacts({ volumes, destinations }: Facts): void {
+    for (const { volume, numDiff, restorable, latestGid, keepGids } of volumes) {
+      const counts = `numDiff=${numDiff} restorable=${restorable.length} latest=${latestGid}`;
+      this.#log('DEBUG', 'volume', `vol=${volume} ${counts} doNotMerge=${listed(keepGids)}`);
+    }
+    for (const { server, volume, isActive, latestGid, lastReplicated } of destinations) {
+      const last = lastReplicated === undefined ? 'never' : formatTimestamp(lastReplicated);
+      const state = `isActive=${isActive} latest=${latestGid} lastReplicated=${last}`;
+      this.#log('DEBUG', 'destination', `dst=${server.name} vol=${volume} ${state}`);
+    }
   }
 
   #mayStart({ kind }: WorkerTask): boolean {

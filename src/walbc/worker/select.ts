@@ -21,16 +21,19 @@ export const STEPS: readonly { readonly name: string; readonly select: Step }[] 
   { name: 'periodic merge', select: periodicMerge },
 ];
 
+/** A task with the step that chose it, as `2 apply old snapshots`. */
+export type SelectedTask = WorkerTask & { readonly step: string };
+
 /** The next task; undefined when there is nothing to do. `only` limits the choice to one step (1-5). */
 export function selectTask(
   facts: Facts,
   config: WorkerConfig,
   only?: number,
-): WorkerTask | undefined {
-  for (const [index, { select }] of STEPS.entries()) {
+): SelectedTask | undefined {
+  for (const [index, { name, select }] of STEPS.entries()) {
     if (only !== undefined && only !== index + 1) continue;
     const task = select(facts, config);
-    if (task !== undefined) return task;
+    if (task !== undefined) return { ...task, step: `${index + 1} ${name}` };
   }
   return undefined;
 }
