@@ -1,40 +1,41 @@
 /**
- * Full backup, the archive's side: the image of a live volume is written to a new base image. It is
- * dirty |gidB,gidE| until the diff that follows makes it clean.
+ * Full backup, the archive's side: the image of a live volume is written to a new base image, or to
+ * that of an interrupted backup from where it ended. It is dirty |gidB,gidE| until the diffs that
+ * follow make it clean.
  *
- * Order of the end: image synced; then base, archive_uuid, uuid, each durably; `state` last. A crash
- * before that leaves SyncReady with an image of no meaning, which the next full backup overwrites.
+ * Order of the beginning, when nothing is resumed: catalogue emptied (archive_uuid zero), image
+ * emptied, archive_uuid; only then can progress be recorded that counts. Order of the end: image
+ * synced; then base, uuid, each durably; `state` last. A crash before that leaves SyncReady, and the
+ * next full backup goes on with the image (interrupted-backup.ts) or overwrites it.
  *
- * Source: semantics.md D.3.1.
+ * Source: semantics.md D.3.1; docs/protocol.md.
  */
 import {
   type BidiStream,
-  type Bytes,
   type CallContext,
   checkVolumeId,
-  type FileHandle,
-  type Lb,
   lbToBytes,
   UUID_BYTES,
   WalbError,
 } from '../core/index.ts';
-import { checksum } from '../kernels/index.ts';
 import {
   type BackupHello,
-  CompressionKind,
   type FullSyncDown,
   type FullSyncUp,
   HostType,
-  type ImageBulk,
-  type ImageChunk,
   snapshotFromMessage,
   TaskKind,
 } from '../rpc/index.ts';
 import { cancelWhen } from '../server/cancel-when.ts';
 import { expectMessage, unexpectedMessage } from '../server/expect-message.ts';
 import type { ServerCore } from '../server/server-core.ts';
-import { decompress, metaState } from '../wdiff/index.ts';
+import { withStallLimit } from '../server/stall-limit.ts';
+import type { ProgressHandle } from '../server/task-log.ts';
+import { metaState } from '../wdiff/index.ts';
 import type { ArchiveConfig } from './config.ts';
+import { clearFrom, ImageWriter } from './image-writer.ts';
+import { backupPoint, copyOf, type FullBackup, judgeResume } from './interrupted-backup.ts';
+import { requireBulk } from './replication-session.ts';
 import type { ArchiveVolume } from './volume.ts';
 
 export interface SyncHost {
@@ -46,12 +47,21 @@ export interface SyncHost {
 
 type Stream = BidiStream<FullSyncDown, FullSyncUp>;
 
+interface Session {
+  readonly host: SyncHost;
+  readonly volume: ArchiveVolume;
+  readonly stream: Stream;
+  readonly hello: BackupHello;
+  readonly progress: ProgressHandle;
+}
+
 /** Serves one call of Archive.FullSync. */
 export async function serveFullSync(
   host: SyncHost,
-  stream: Stream,
+  call: Stream,
   { clientId }: CallContext,
 ): Promise<void> {
+  const stream = withStallLimit(call, host.core.clock, 'the storage');
   const hello = checkBackupHello(await expectMessage(stream, 'hello'));
   const volume = host.require(hello.volume, 'full-backup');
   volume.admit('full-backup');
@@ -64,30 +74,11 @@ export async function serveFullSync(
   });
   using _force = cancelWhen(volume.forceSignal, stream, 'full backup');
   try {
-    await stream.send({ message: { $case: 'accept', value: host.core.identity } });
-    const start = await expectMessage(stream, 'start');
-    if (start.uuid.length !== UUID_BYTES) {
-      throw new WalbError('invalid-argument', 'uuid must be 16 bytes');
-    }
-    // What an interrupted reset left of an earlier life would fit the gids of the new one.
-    await volume.forgetData();
-    await volume.images.createBase(lbToBytes(hello.sizeLb));
-    await stream.send({ message: { $case: 'started', value: { startLb: 0 } } });
-    const writer = new BaseWriter(volume, hello.sizeLb, host.config.fsyncInterval, (done) => {
-      progress.set(done);
-      volume.progressLb = done;
-    });
-    await receiveImage(stream, writer);
-    await stream.send({ message: { $case: 'scanSynced', value: {} } });
-    const end = snapshotFromMessage(await expectMessage(stream, 'end'), 'end of the backup');
-    await volume.catalogue.setBase(metaState(end, hello.timestamp));
-    await volume.catalogue.setArchiveUuid(host.core.env.random.bytes(UUID_BYTES));
-    await volume.catalogue.setUuid(start.uuid);
-    await volume.catalogue.setState('Archived');
+    const gidE = await receiveBackup({ host, volume, stream, hello, progress });
     volume.synced(clientId);
     change.commit();
     volume.touch('restorable', 'size');
-    volume.log.info({ peer: clientId, gid: end.e }, 'full backup stored');
+    volume.log.info({ peer: clientId, gid: gidE }, 'full backup stored');
     await stream.send({ message: { $case: 'ack', value: {} } });
   } catch (error) {
     volume.failed(error, clientId);
@@ -95,6 +86,64 @@ export async function serveFullSync(
   } finally {
     volume.progressLb = 0;
   }
+}
+
+/** Durable when it resolves, with the gid at its end; the acknowledgement is the caller's. */
+async function receiveBackup(session: Session): Promise<bigint> {
+  const { host, volume, stream, hello } = session;
+  const { catalogue } = volume;
+  await stream.send({ message: { $case: 'accept', value: host.core.identity } });
+  const { backup, startLb } = await agreeOnStart(session);
+  await stream.send({ message: { $case: 'started', value: { startLb } } });
+  await receiveImage(session, backup, startLb);
+  await stream.send({ message: { $case: 'scanSynced', value: {} } });
+  const end = snapshotFromMessage(await expectMessage(stream, 'end'), 'end of the backup');
+  if (end.b !== backup.gidB) {
+    throw new WalbError('invalid-argument', `the backup began at gid ${backup.gidB}, not ${end.b}`);
+  }
+  await catalogue.setBase(metaState(end, hello.timestamp));
+  await catalogue.setUuid(backup.uuid);
+  await catalogue.setState('Archived');
+  await backupPoint(volume).clear();
+  return end.e;
+}
+
+/**
+ * Makes the image ready for what the storage begins or goes on with. A resume that can not be changes
+ * nothing: the storage resets its log and starts again.
+ */
+async function agreeOnStart(
+  session: Session,
+): Promise<{ readonly backup: FullBackup; readonly startLb: number }> {
+  const { volume, stream, hello } = session;
+  let start = await expectMessage(stream, 'start');
+  const backupOf = ({ uuid, gidB }: { uuid: Uint8Array; gidB: bigint }): FullBackup => {
+    if (uuid.length !== UUID_BYTES) {
+      throw new WalbError('invalid-argument', 'uuid must be 16 bytes');
+    }
+    return { uuid, gidB, sizeLb: hello.sizeLb };
+  };
+  if (start.resume === true) {
+    const backup = backupOf(start);
+    const answer = judgeResume(volume, backup);
+    if (answer.startLb > 0) {
+      clearFrom(volume, answer.startLb);
+      volume.log.info({ startLb: answer.startLb }, 'an interrupted full backup goes on');
+      return { backup, startLb: answer.startLb };
+    }
+    volume.log.info({}, `a full backup begins anew: ${answer.refusal}`);
+    await stream.send({ message: { $case: 'started', value: answer } });
+    start = await expectMessage(stream, 'start');
+    if (start.resume === true) {
+      throw new WalbError('invalid-argument', 'a resume was asked for again after its refusal');
+    }
+  }
+  const backup = backupOf(start);
+  // What an interrupted reset left of an earlier life would fit the gids of the new one.
+  await volume.forgetData();
+  await volume.images.createBase(lbToBytes(hello.sizeLb));
+  await volume.catalogue.setArchiveUuid(session.host.core.env.random.bytes(UUID_BYTES));
+  return { backup, startLb: 0 };
 }
 
 /** Before the storage gives up its log: an image that is there must not be larger (D.3.1). */
@@ -114,108 +163,43 @@ export function checkBackupHello(hello: BackupHello): BackupHello {
   if (hello.hostType !== HostType.STORAGE) {
     throw new WalbError('invalid-argument', `backups come from a storage, not ${hello.hostType}`);
   }
-  if (hello.bulkLb < 1 || hello.sizeLb < 1) {
-    throw new WalbError('invalid-argument', 'bulk size and volume size must be at least one block');
+  requireBulk(hello.bulkLb);
+  if (hello.sizeLb < 1) {
+    throw new WalbError('invalid-argument', 'a volume has at least one block');
   }
   return hello;
 }
 
-async function receiveImage(stream: Stream, writer: BaseWriter): Promise<void> {
+async function receiveImage(
+  { host, volume, stream, progress }: Session,
+  backup: FullBackup,
+  startLb: number,
+): Promise<void> {
+  const writer = new ImageWriter({
+    volume,
+    copy: copyOf(volume, backup),
+    resume: backupPoint(volume),
+    startLb,
+    fsyncInterval: host.config.fsyncInterval,
+    awaitsSettled: true,
+    onProgress: (done) => {
+      progress.set(done);
+      volume.progressLb = done;
+    },
+  });
   try {
     for (;;) {
       const message = (await stream.receive())?.message;
       if (message?.$case === 'scanEnd') return await writer.finish();
       if (message === undefined) throw new WalbError('unavailable', 'the storage went away');
-      if (message.$case !== 'chunk') throw unexpectedMessage(message.$case, 'chunk');
-      await writer.write(message.value);
+      if (message.$case === 'chunk') await writer.write(message.value);
+      else if (message.$case === 'settled') writer.settled(message.value.doneLb);
+      else throw unexpectedMessage(message.$case, 'chunk');
     }
+  } catch (error) {
+    await writer.saveLast();
+    throw error;
   } finally {
     writer.close();
   }
-}
-
-/** Writes the chunks of an image one after another, without a gap. */
-export class BaseWriter {
-  readonly #volume: ArchiveVolume;
-  readonly #handle: FileHandle;
-  readonly #sizeLb: Lb;
-  readonly #interval: Bytes;
-  readonly #onProgress: (done: Lb) => void;
-  #next: Lb;
-  #unsynced: Bytes = 0;
-
-  constructor(
-    volume: ArchiveVolume,
-    sizeLb: Lb,
-    fsyncInterval: Bytes,
-    onProgress: (done: Lb) => void,
-    startLb: Lb = 0,
-  ) {
-    this.#volume = volume;
-    this.#handle = volume.images.openBase('update');
-    this.#sizeLb = sizeLb;
-    this.#interval = fsyncInterval;
-    this.#onProgress = onProgress;
-    this.#next = startLb;
-  }
-
-  async write({ offsetLb, bulks }: ImageChunk): Promise<void> {
-    this.#volume.requireRunning('full backup');
-    if (offsetLb !== this.#next) {
-      throw new WalbError(
-        'invalid-argument',
-        `image data came for block ${offsetLb}, not ${this.#next}`,
-      );
-    }
-    for (const bulk of bulks) this.#writeBulk(bulk);
-    this.#onProgress(this.#next);
-    if (this.#unsynced < this.#interval) return;
-    this.#unsynced = 0;
-    await this.#handle.sync();
-  }
-
-  async finish(): Promise<void> {
-    if (this.#next !== this.#sizeLb) {
-      throw new WalbError('corrupt', `the image ended at block ${this.#next} of ${this.#sizeLb}`);
-    }
-    await this.#handle.sync();
-  }
-
-  close(): void {
-    this.#handle.close();
-  }
-
-  #writeBulk(bulk: ImageBulk): void {
-    const size = lbToBytes(bulk.blocks);
-    const end = this.#next + bulk.blocks;
-    if (bulk.blocks < 1 || end > this.#sizeLb) {
-      throw new WalbError(
-        'invalid-argument',
-        `a bulk of ${bulk.blocks} blocks at ${this.#next} does not fit`,
-      );
-    }
-    if (bulk.data.length > 0) {
-      this.#handle.write(dataOf(bulk, size, this.#next), lbToBytes(this.#next));
-      this.#unsynced += size;
-    } else if (!this.#volume.images.newBaseIsZero) {
-      this.#handle.punch(lbToBytes(this.#next), size);
-      this.#unsynced += size;
-    }
-    this.#next = end;
-  }
-}
-
-/** The bulk's data, verified. Throws `corrupt`. */
-function dataOf({ compression, checksum: sum, data }: ImageBulk, size: Bytes, at: Lb): Uint8Array {
-  if (checksum(data, 0) !== sum) {
-    throw new WalbError('corrupt', `the image data of block ${at} were damaged on the way`, {
-      details: { block: at, field: 'checksum' },
-    });
-  }
-  if (compression === CompressionKind.UNSPECIFIED || compression === CompressionKind.UNRECOGNIZED) {
-    throw new WalbError('invalid-argument', 'compression kind of image data is missing');
-  }
-  if (compression !== CompressionKind.NONE) return decompress(compression, data, size);
-  if (data.length === size) return data;
-  throw new WalbError('corrupt', `block ${at}: ${data.length} bytes came for ${size}`);
 }

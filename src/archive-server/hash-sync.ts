@@ -9,11 +9,11 @@ import {
   type BidiStream,
   type CallContext,
   type FileHandle,
+  type Lb,
   lbToBytes,
   UUID_BYTES,
   WalbError,
 } from '../core/index.ts';
-import { murmur3x64_128 } from '../kernels/index.ts';
 import {
   type BackupHello,
   type ByteChunk,
@@ -26,26 +26,28 @@ import {
 import { cancelWhen } from '../server/cancel-when.ts';
 import { receiveDiff } from '../server/diff-receiver.ts';
 import { expectMessage, unexpectedMessage } from '../server/expect-message.ts';
+import { progressCheck, seedOf, sendHashes } from '../server/image-compare.ts';
+import { withStallLimit } from '../server/stall-limit.ts';
 import type { ProgressHandle } from '../server/task-log.ts';
 import { diffOf, formatSpan, isDirty, planGc, type Snapshot, virtualScan } from '../wdiff/index.ts';
 import { dropCold } from './cold.ts';
 import { abortable, together } from './duplex.ts';
 import { checkBackupHello, type SyncHost } from './full-sync.ts';
+import { requireFit } from './image-fit.ts';
+import { Pacer } from './pacer.ts';
 import { openSnapshot, type SnapshotView } from './snapshot-view.ts';
 import type { ArchiveVolume } from './volume.ts';
 
 type Stream = BidiStream<HashSyncDown, HashSyncUp>;
 type HalfStream = Pick<Stream, 'send' | 'receive'>;
 
-/** Hashes per message: 64 Ki of them are 1 MiB, and 16 GiB of image at the default bulk size. */
-const HASHES_PER_MESSAGE = 1024;
-
 /** Serves one call of Archive.HashSync. */
 export async function serveHashSync(
   host: SyncHost,
-  stream: Stream,
+  call: Stream,
   { clientId }: CallContext,
 ): Promise<void> {
+  const stream = withStallLimit(call, host.core.clock, 'the storage');
   const hello = checkBackupHello(await expectMessage(stream, 'hello'));
   const volume = host.require(hello.volume, 'hash-backup');
   volume.admit('hash-backup');
@@ -57,7 +59,7 @@ export async function serveHashSync(
   });
   using _force = cancelWhen(volume.forceSignal, stream, 'hash backup');
   try {
-    await requireFit(host, volume, hello);
+    await requireFit(host.config, volume, hello.sizeLb);
     const latest = volume.latest();
     // Before the storage gives up its log: a snapshot that can not be read is refused now.
     using view = openSnapshot(volume, latest.b, {
@@ -87,25 +89,6 @@ export async function serveHashSync(
   }
 }
 
-async function requireFit(
-  host: SyncHost,
-  volume: ArchiveVolume,
-  { sizeLb }: BackupHello,
-): Promise<void> {
-  const current = volume.requireSize();
-  const wanted = lbToBytes(sizeLb);
-  if (wanted <= current) return;
-  if (!host.config.autoResize) {
-    throw new WalbError(
-      'conflict',
-      `the base image has ${current} bytes, the volume ${wanted}: run resize_archive first`,
-      { details: { volume: volume.id, current, wanted } },
-    );
-  }
-  await volume.images.growBase(wanted);
-  volume.touch('size');
-}
-
 interface Comparison {
   readonly latest: Snapshot;
   /** Of the latest snapshot. */
@@ -126,24 +109,34 @@ async function exchange(
   const handle = volume.catalogue.createTemporary();
   let end: Snapshot;
   try {
-    let received = 0;
     let last: { gidB: bigint; gidE: bigint } | undefined;
     await together([
-      (signal) => sendHashes(volume, hello, view, abortable(stream, signal)),
+      (signal) => {
+        const size = lbToBytes(hello.sizeLb);
+        const chunkSize = lbToBytes(hello.bulkLb);
+        const scan = virtualScan(view.base, view.merged(), { size, chunkSize, signal });
+        const pacer = new Pacer(volume.core.clock, volume.forceSignal);
+        const pause = (): Promise<void> => pacer.pause();
+        const seed = seedOf(hello.timestamp);
+        return sendHashes(scan, abortable(stream, signal), { seed, pause });
+      },
       async (signal) => {
-        const incoming = new IncomingDiff(volume, abortable(stream, signal), progress);
+        const incoming = new IncomingDiff(
+          volume,
+          hello.sizeLb,
+          abortable(stream, signal),
+          progress,
+        );
         const options = {
           uuid,
+          sizeLb: hello.sizeLb,
           fsyncInterval: host.config.fsyncInterval,
           onChunk: () => volume.requireRunning('hash backup'),
         };
-        received = (await receiveDiff(handle, incoming.chunks(), options)).end;
+        await receiveDiff(handle, incoming.chunks(), options);
         last = incoming.end;
       },
     ]);
-    if (received > hello.sizeLb) {
-      throw new WalbError('invalid-argument', 'the differences reach beyond the end of the volume');
-    }
     end = snapshotFromMessage(last, 'end of the backup');
   } catch (error) {
     discardTemporary(host.core.env.files, handle);
@@ -189,43 +182,17 @@ async function store(
   }
 }
 
-async function sendHashes(
-  volume: ArchiveVolume,
-  hello: BackupHello,
-  view: SnapshotView,
-  stream: HalfStream,
-): Promise<void> {
-  const chunkSize = lbToBytes(hello.bulkLb);
-  const seed = hello.timestamp >>> 0;
-  let hashes: Uint8Array[] = [];
-  let bulk = 0;
-  const flush = async (): Promise<void> => {
-    if (hashes.length === 0) return;
-    const value = { firstBulk: bulk - hashes.length, hashes: Buffer.concat(hashes) };
-    hashes = [];
-    await stream.send({ message: { $case: 'hashes', value } });
-  };
-  const size = lbToBytes(hello.sizeLb);
-  for await (const { data } of virtualScan(view.base, view.merged(), { size, chunkSize })) {
-    volume.requireRunning('hash backup');
-    hashes.push(murmur3x64_128(data, seed));
-    bulk += 1;
-    if (hashes.length === HASHES_PER_MESSAGE) await flush();
-    else await volume.core.clock.yield();
-  }
-  await flush();
-  await stream.send({ message: { $case: 'hashesEnd', value: {} } });
-}
-
 /** The packs of the differences, until the message that ends the backup. */
 class IncomingDiff {
   readonly #volume: ArchiveVolume;
   readonly #stream: HalfStream;
   readonly #progress: ProgressHandle;
+  readonly #checked: (doneLb: Lb) => Lb;
   end: { gidB: bigint; gidE: bigint } | undefined;
 
-  constructor(volume: ArchiveVolume, stream: HalfStream, progress: ProgressHandle) {
+  constructor(volume: ArchiveVolume, sizeLb: Lb, stream: HalfStream, progress: ProgressHandle) {
     this.#volume = volume;
+    this.#checked = progressCheck(sizeLb);
     this.#stream = stream;
     this.#progress = progress;
   }
@@ -235,7 +202,7 @@ class IncomingDiff {
       const message = (await this.#stream.receive())?.message;
       if (message === undefined) throw new WalbError('unavailable', 'the storage went away');
       if (message.$case === 'packs') yield message.value;
-      else if (message.$case === 'progress') this.#show(message.value.doneLb);
+      else if (message.$case === 'progress') this.#show(this.#checked(message.value.doneLb));
       else if (message.$case === 'end') {
         this.end = message.value;
         return;

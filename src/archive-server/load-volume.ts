@@ -10,7 +10,7 @@
  * | exports/ | exports, which end with the process | removed |
  * | diffs that others have overtaken | merge, apply | removed (Archived volumes) |
  * | base <B-->E> | apply | kept: snapshots from E on are exact, the next apply goes on |
- * | SyncReady with a base image | full backup, resync, reset-vol | kept: a resync goes on with it, a full backup overwrites it |
+ * | SyncReady with a base image | full backup, resync, reset-vol | kept: the next backup or resync goes on with it, or overwrites it |
  * | SyncReady with other images | reset-vol | removed |
  * | no base image, but one on its way | apply (cold.ts) | finished |
  * | GID.cold without image, or the reverse | restore, del-cold | removed |

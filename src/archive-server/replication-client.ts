@@ -29,6 +29,7 @@ import {
 } from '../rpc/index.ts';
 import { expectMessage } from '../server/expect-message.ts';
 import type { ServerCore } from '../server/server-core.ts';
+import { withStallLimit } from '../server/stall-limit.ts';
 import type { TaskHandle } from '../server/task-log.ts';
 import { type CompressOption, DEFAULT_COMPRESS_OPTION, stateUpTo } from '../wdiff/index.ts';
 import type { ArchiveConfig } from './config.ts';
@@ -47,7 +48,6 @@ import {
   sendHash,
   sendResync,
 } from './replication-send.ts';
-import { withStallLimit } from './replication-stream.ts';
 import type { ArchiveVolume } from './volume.ts';
 
 /** The destination checks and answers within this, or the replication is not begun. */
@@ -147,7 +147,11 @@ async function replicate(
       new WalbError('timeout', `archive ${settings.address} did not answer to replicate`),
     ),
   );
-  const stream = withStallLimit(channel.bidi(ArchiveRpc.serveReplication, { signal }), clock);
+  const stream = withStallLimit(
+    channel.bidi(ArchiveRpc.serveReplication, { signal }),
+    clock,
+    'the other archive',
+  );
   try {
     const server = await introduce(host, volume, settings, stream);
     stopTimer();

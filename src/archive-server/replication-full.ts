@@ -9,13 +9,12 @@
  *
  * Source: semantics.md D.9 (full).
  */
-import { type FileHandle, type Lb, lbToBytes, WalbError } from '../core/index.ts';
+import { type Lb, lbToBytes, WalbError } from '../core/index.ts';
 import { type ReplicationFull, stateFromMessage } from '../rpc/index.ts';
 import { expectMessage, unexpectedMessage } from '../server/expect-message.ts';
-import { isApplying } from '../wdiff/index.ts';
-import { BaseWriter } from './full-sync.ts';
+import { formatMetaState, isApplying, type MetaState } from '../wdiff/index.ts';
+import { clearFrom, ImageWriter } from './image-writer.ts';
 import { historyOfUuid } from './replication-data.ts';
-import { type FullCopy, ResumePoint } from './replication-resume.ts';
 import {
   type Change,
   requireBulk,
@@ -23,7 +22,12 @@ import {
   type ServerSession,
   showProgress,
 } from './replication-session.ts';
+import { type ImageCopy, ResumePoint } from './resume-point.ts';
 import type { ArchiveVolume } from './volume.ts';
+
+interface FullCopy extends ImageCopy {
+  readonly base: MetaState;
+}
 
 /**
  * Durable and Archived when it resolves; the acknowledgement is the caller's. ReplSyncAsServer is
@@ -34,7 +38,7 @@ export async function receiveFull(session: ServerSession, change: Change): Promi
   const message = await expectMessage(stream, 'full');
   const copy = checkFull(session, message);
   progress.total = copy.sizeLb;
-  const resume = new ResumePoint(volume);
+  const resume = new ResumePoint(volume, 'full_repl_state');
   const startLb = await prepare(volume, resume, copy);
   await stream.send({ message: { $case: 'fullFrom', value: { startLb } } });
   if (startLb > 0) volume.log.info({ startLb }, 'an interrupted replication is resumed');
@@ -71,7 +75,8 @@ function checkFull({ hello, volume }: ServerSession, message: ReplicationFull): 
       { details: { volume: volume.id, present, size } },
     );
   }
-  return { sizeLb, base, history: historyOfUuid(uuid), archiveUuid };
+  const identity = `${formatMetaState(base)} ${sizeLb} ${historyOfUuid(uuid) ?? '-'}`;
+  return { sizeLb, base, identity, archiveUuid };
 }
 
 /** Makes the image ready; returns where the copy begins. */
@@ -79,14 +84,7 @@ async function prepare(volume: ArchiveVolume, resume: ResumePoint, copy: FullCop
   const { catalogue, images } = volume;
   const done = resume.doneOf(copy);
   if (done > 0) {
-    // What was written beyond the recorded progress goes: zeros are not sent.
-    const image = images.openBase('update');
-    try {
-      const from = lbToBytes(done);
-      if (from < image.size()) image.punch(from, image.size() - from);
-    } finally {
-      image.close();
-    }
+    clearFrom(volume, done);
     return done;
   }
   await volume.forgetData();
@@ -102,11 +100,16 @@ async function receiveImage(
   copy: FullCopy,
   startLb: Lb,
 ): Promise<void> {
-  const { volume, stream } = session;
-  const saver = new ProgressSaver(session, resume, copy, startLb);
-  // It syncs at the end only: on the way the saver syncs, and records how far.
-  const onProgress = (done: Lb): void => saver.note(done);
-  const writer = new BaseWriter(volume, copy.sizeLb, Number.POSITIVE_INFINITY, onProgress, startLb);
+  const { host, volume, stream } = session;
+  const writer = new ImageWriter({
+    volume,
+    copy,
+    resume,
+    startLb,
+    fsyncInterval: host.config.fsyncInterval,
+    awaitsSettled: false,
+    onProgress: (done) => showProgress(session, done),
+  });
   try {
     for (;;) {
       const message = (await stream.receive())?.message;
@@ -114,64 +117,12 @@ async function receiveImage(
       if (message === undefined) throw new WalbError('unavailable', 'the other archive went away');
       if (message.$case !== 'chunk') throw unexpectedMessage(message.$case, 'chunk');
       await writer.write(message.value);
-      await saver.saveNowAndThen();
     }
     await writer.finish();
   } catch (error) {
-    await saver.saveLast();
+    await writer.saveLast();
     throw error;
   } finally {
     writer.close();
-    saver.close();
-  }
-}
-
-/** Syncs the image every `-fi` bytes and then records how far it is. */
-class ProgressSaver {
-  readonly #session: ServerSession;
-  readonly #resume: ResumePoint;
-  readonly #copy: FullCopy;
-  readonly #image: FileHandle;
-  #done: Lb;
-  #saved: Lb;
-
-  constructor(session: ServerSession, resume: ResumePoint, copy: FullCopy, startLb: Lb) {
-    this.#session = session;
-    this.#resume = resume;
-    this.#copy = copy;
-    this.#image = session.volume.images.openBase('update');
-    this.#done = startLb;
-    this.#saved = startLb;
-  }
-
-  note(done: Lb): void {
-    this.#done = done;
-    showProgress(this.#session, done);
-  }
-
-  async saveNowAndThen(): Promise<void> {
-    const { fsyncInterval } = this.#session.host.config;
-    if (lbToBytes(this.#done - this.#saved) >= fsyncInterval) await this.#save();
-  }
-
-  /** After a failure: the repetition begins here. What can not be saved is copied again. */
-  async saveLast(): Promise<void> {
-    try {
-      if (this.#done > this.#saved) await this.#save();
-    } catch (error) {
-      const err = WalbError.from(error);
-      this.#session.volume.log.warn({ err }, 'the progress of the replication was not recorded');
-    }
-  }
-
-  close(): void {
-    this.#image.close();
-  }
-
-  async #save(): Promise<void> {
-    const done = this.#done;
-    await this.#image.sync();
-    await this.#resume.save(this.#copy, done);
-    this.#saved = done;
   }
 }

@@ -19,6 +19,7 @@ import {
 } from '../core/index.ts';
 import { type ReplicationResync, stateFromMessage } from '../rpc/index.ts';
 import { expectMessage } from '../server/expect-message.ts';
+import { seedOf, sendHashes } from '../server/image-compare.ts';
 import {
   encodeFileHeader,
   isApplying,
@@ -29,10 +30,9 @@ import {
 } from '../wdiff/index.ts';
 import { streamSource } from '../wlog/index.ts';
 import { abortable, together } from './duplex.ts';
+import { requireFit } from './image-fit.ts';
+import { backupPoint } from './interrupted-backup.ts';
 import { Pacer } from './pacer.ts';
-import { seedOf, sendHashes } from './replication-compare.ts';
-import { requireFit } from './replication-fit.ts';
-import { ResumePoint } from './replication-resume.ts';
 import {
   type Change,
   type ReplicationHost,
@@ -42,6 +42,7 @@ import {
   showProgress,
 } from './replication-session.ts';
 import { packsOf } from './replication-stream.ts';
+import { ResumePoint } from './resume-point.ts';
 import type { ArchiveVolume } from './volume.ts';
 
 /**
@@ -59,7 +60,8 @@ export async function receiveResync(
   using change = begun ?? (await dropData(host, volume));
   // Nothing of before is left that could be taken for a part of what comes.
   await volume.catalogue.forget();
-  await new ResumePoint(volume).clear();
+  await new ResumePoint(volume, 'full_repl_state').clear();
+  await backupPoint(volume).clear();
   await stream.send({ message: { $case: 'go', value: {} } });
   progress.total = message.sizeLb;
   await overwrite(session, message, base);
@@ -127,7 +129,8 @@ async function overwrite(
         const scan = virtualScan(image, [], { size, chunkSize, signal });
         const pacer = new Pacer(volume.core.clock, signal);
         const seed = seedOf(base.timestamp);
-        return sendHashes(scan, abortable(stream, signal), { seed }, pacer);
+        const pause = (): Promise<void> => pacer.pause();
+        return sendHashes(scan, abortable(stream, signal), { seed, pause });
       },
       (signal) => writeDifferences(session, image, message, signal),
     ]);
@@ -149,6 +152,7 @@ async function writeDifferences(
   const { host, volume, stream } = session;
   const packs = packsOf(abortable(stream, signal), {
     signal,
+    sizeLb,
     onProgress: (done) => showProgress(session, done),
   });
   const header = encodeFileHeader({ format: 'sorted', uuid });

@@ -11,6 +11,7 @@
 import { type FileHandle, LB_SIZE, type Lb, lbToBytes, WalbError } from '../core/index.ts';
 import { diffFromMessage, type ReplicationDiff, type ReplicationHash } from '../rpc/index.ts';
 import { receiveDiff } from '../server/diff-receiver.ts';
+import { seedOf, sendHashes } from '../server/image-compare.ts';
 import {
   type Diff,
   diffsWithin,
@@ -22,10 +23,9 @@ import {
   virtualScan,
 } from '../wdiff/index.ts';
 import { abortable, together } from './duplex.ts';
+import { requireFit } from './image-fit.ts';
 import { Pacer } from './pacer.ts';
-import { seedOf, sendHashes } from './replication-compare.ts';
 import { historyOfUuid, ownData } from './replication-data.ts';
-import { requireFit } from './replication-fit.ts';
 import {
   requireBulk,
   requireUuid,
@@ -62,7 +62,8 @@ export async function receiveHashRound(
       (signal) => {
         const scan = virtualScan(view.base, view.merged(), { size, chunkSize, signal });
         const pacer = new Pacer(volume.core.clock, signal);
-        return sendHashes(scan, abortable(stream, signal), { seed }, pacer);
+        const pause = (): Promise<void> => pacer.pause();
+        return sendHashes(scan, abortable(stream, signal), { seed, pause });
       },
       (signal) => receiveInto(session, handle, uuid, signal, message.sizeLb),
     ]);
@@ -125,19 +126,18 @@ async function receiveInto(
   const { host, volume, stream, progress } = session;
   const packs = packsOf(abortable(stream, signal), {
     signal,
+    sizeLb,
     onProgress: (done) => showProgress(session, done),
   });
-  const { end } = await receiveDiff(handle, packs, {
+  await receiveDiff(handle, packs, {
     uuid,
+    sizeLb,
     fsyncInterval: host.config.fsyncInterval,
     onChunk: (bytes) => {
       volume.requireRunning('replication');
       if (progress.total === 0) progress.advance(Math.ceil(bytes / LB_SIZE));
     },
   });
-  if (end > sizeLb) {
-    throw new WalbError('invalid-argument', `the diff reaches to block ${end} of ${sizeLb}`);
-  }
 }
 
 /** Durable and in the catalogue when it resolves. */

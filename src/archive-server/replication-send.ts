@@ -24,6 +24,8 @@ import {
 } from '../rpc/index.ts';
 import { chunkSize, toChunks, withoutFileHeader } from '../server/byte-chunks.ts';
 import { expectMessage } from '../server/expect-message.ts';
+import { imageChunks } from '../server/image-chunks.ts';
+import { seedOf, sendDifferences } from '../server/image-compare.ts';
 import type { TaskHandle } from '../server/task-log.ts';
 import {
   type CompressOption,
@@ -34,9 +36,7 @@ import {
   sortedDiffParts,
   virtualScan,
 } from '../wdiff/index.ts';
-import { imageChunks } from './image-chunks.ts';
 import { Pacer } from './pacer.ts';
-import { seedOf, sendDifferences } from './replication-compare.ts';
 import { oldestState, ownData, uuidOfHistory } from './replication-data.ts';
 import { historyOfBase, type Round } from './replication-decision.ts';
 import { openSnapshot, type SnapshotView } from './snapshot-view.ts';
@@ -75,7 +75,7 @@ export async function sendFull(session: ClientSession): Promise<void> {
     signal: volume.forceSignal,
   });
   const pacer = pacerOf(session);
-  for await (const chunk of imageChunks(scan, session.compression)) {
+  for await (const chunk of imageChunks(scan, session.compression, volume.core.clock)) {
     await stream.send({ message: { $case: 'chunk', value: chunk } });
     task.set(chunk.offsetLb + chunk.bulks.reduce((sum, { blocks }) => sum + blocks, 0));
     await pacer.pause();
@@ -182,20 +182,26 @@ async function compareWith(
   const { stream, task, volume, bulkLb, compression } = session;
   await expectMessage(stream, 'go');
   task.total = sizeLb;
+  const pacer = pacerOf(session);
+  const scan = virtualScan(view.base, view.merged(), {
+    size: lbToBytes(sizeLb),
+    chunkSize: lbToBytes(bulkLb),
+    signal: volume.forceSignal,
+  });
   await sendDifferences(
     {
-      view,
+      own: paced(scan, pacer),
       sizeLb,
       bulkLb,
       seed: seedOf(timestamp),
       uuid,
       compression,
-      signal: volume.forceSignal,
-      pacer: pacerOf(session),
+      clock: volume.core.clock,
       onDone: (done) => task.set(done),
     },
     stream,
   );
+  await stream.send({ message: { $case: 'dataEnd', value: {} } });
   await expectMessage(stream, 'ack');
 }
 
@@ -235,6 +241,13 @@ function* bytesAfterHeader(handle: FileHandle): Generator<readonly Uint8Array[]>
     if (count === 0) return;
     at += count;
     yield [piece.subarray(0, count)];
+  }
+}
+
+async function* paced<T>(items: AsyncIterable<T>, pacer: Pacer): AsyncGenerator<T> {
+  for await (const item of items) {
+    yield item;
+    await pacer.pause();
   }
 }
 

@@ -26,6 +26,7 @@ import {
 } from '../rpc/index.ts';
 import { cancelWhen } from '../server/cancel-when.ts';
 import { expectMessage, unexpectedMessage } from '../server/expect-message.ts';
+import { withStallLimit } from '../server/stall-limit.ts';
 import { untilWithin } from '../server/wait.ts';
 import { latestPoint, uuidOfHistory } from './replication-data.ts';
 import { chooseKind, type KindOfReplication } from './replication-decision.ts';
@@ -38,7 +39,6 @@ import {
   requireUuid,
   type ServerSession,
 } from './replication-session.ts';
-import { withStallLimit } from './replication-stream.ts';
 import type { ArchiveVolume } from './volume.ts';
 
 /** Proxies feed an archive that is to be synchronized meanwhile; most diffs are received in less. */
@@ -50,7 +50,7 @@ export async function serveReplication(
   call: BidiStream<ReplicationDown, ReplicationUp>,
   { clientId }: CallContext,
 ): Promise<void> {
-  const stream = withStallLimit(call, host.core.clock);
+  const stream = withStallLimit(call, host.core.clock, 'the other archive');
   const hello = checkHello(await expectMessage(stream, 'hello'));
   const volume = host.require(hello.volume, 'replication');
   await waitOutDiff(volume);

@@ -24,9 +24,9 @@ import {
   type ScanEvent,
   type VirtualFullScanRequest,
 } from '../rpc/index.ts';
+import { imageChunks } from '../server/image-chunks.ts';
 import { type ScanChunk, virtualScan } from '../wdiff/index.ts';
 import type { ArchiveConfig } from './config.ts';
-import { imageChunks } from './image-chunks.ts';
 import { checkSleepPercent, Pacer } from './pacer.ts';
 import { openSnapshot, type SnapshotView } from './snapshot-view.ts';
 import type { ArchiveVolume } from './volume.ts';
@@ -92,7 +92,7 @@ export async function* virtualFullScan(
   const scan = scanOf(volume, view, request, context, sleep);
   const sizeLb = bytesToLb(scan.size);
   yield { event: { $case: 'begin', value: { sizeLb, timestamp: view.timestamp } } };
-  for await (const value of imageChunks(chunksOf(scan), compression)) {
+  for await (const value of imageChunks(chunksOf(scan), compression, volume.core.clock)) {
     yield { event: { $case: 'chunk', value } };
   }
   yield { event: { $case: 'end', value: {} } };

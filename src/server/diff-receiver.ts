@@ -3,7 +3,7 @@
  * in the same pass (pack headers, order, data checksums), so that only a whole and sound diff is ever
  * given a name.
  */
-import type { Bytes, FileHandle } from '../core/index.ts';
+import { type Bytes, type FileHandle, type Lb, WalbError } from '../core/index.ts';
 import type { ByteChunk } from '../rpc/index.ts';
 import { encodeFileHeader, readSortedStream } from '../wdiff/index.ts';
 import { streamSource } from '../wlog/index.ts';
@@ -11,6 +11,8 @@ import { streamSource } from '../wlog/index.ts';
 export interface ReceiveOptions {
   /** Of the file header: the log history the diff belongs to. */
   readonly uuid: Uint8Array;
+  /** Blocks of the image that the diff is of; nothing beyond is taken. */
+  readonly sizeLb?: Lb;
   /** Bytes written between syncs, so that the last sync is short. */
   readonly fsyncInterval: Bytes;
   /** Called for each chunk, before it is used; throws to give up. */
@@ -23,7 +25,10 @@ export interface ReceivedDiff {
   readonly end: number;
 }
 
-/** Throws `corrupt` when what comes is not a whole diff; the caller discards the file then. */
+/**
+ * Throws `corrupt` when what comes is not a whole diff, `invalid-argument` as soon as it leaves the image;
+ * the caller discards the file then.
+ */
 export async function receiveDiff(
   handle: FileHandle,
   chunks: AsyncIterable<ByteChunk>,
@@ -38,6 +43,12 @@ export async function receiveDiff(
     records += batch.length;
     const last = batch.at(-1);
     if (last !== undefined) end = last.address + last.blocks;
+    if (options.sizeLb !== undefined && end > options.sizeLb) {
+      throw new WalbError(
+        'invalid-argument',
+        `the diff reaches to block ${end} of ${options.sizeLb}`,
+      );
+    }
   }
   return { records, end };
 }

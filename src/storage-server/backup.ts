@@ -1,7 +1,7 @@
 /**
- * Full and hash backup, the storage's side: agree with the archive, begin a new log history, scan the
- * device while the workload goes on writing (the log of what it writes is delivered meanwhile), end
- * with a snapshot.
+ * Full and hash backup, the storage's side: agree with the archive, begin a new log history or go on
+ * with that of an interrupted full backup, scan the device while the workload goes on writing (the log
+ * of what it writes is delivered meanwhile), end with a snapshot.
  *
  * The scanned image is dirty |gidB,gidE|: each block is from some moment between. It becomes the clean
  * |gidE| when the diff |gidB|-->|gidE| arrives through a proxy.
@@ -14,10 +14,8 @@ import {
   bytesToLb,
   checkBulkSize,
   DEFAULT_BULK_SIZE,
-  type Gid,
   type Lb,
   type Millis,
-  throwIfAborted,
   WalbError,
 } from '../core/index.ts';
 import {
@@ -28,42 +26,19 @@ import {
   type CompressOption as CompressOptionMessage,
   compressionFromMessage,
   compressionToMessage,
-  type FullSyncDown,
-  type FullSyncUp,
-  type HashSyncDown,
-  type HashSyncUp,
   HostType,
-  snapshotFromMessage,
   TaskKind,
 } from '../rpc/index.ts';
-import { expectMessage } from '../server/expect-message.ts';
-import type { ServerCore } from '../server/server-core.ts';
-import type { TaskHandle } from '../server/task-log.ts';
-import type { StorageConfig } from './config.ts';
-import { scanDifferences } from './hash-scan.ts';
-import { scanImage } from './image-scan.ts';
-import type { Scan } from './scan.ts';
-import { ScanThrottle } from './scan-throttle.ts';
+import { withStallLimit } from '../server/stall-limit.ts';
+import type { BackupHost, Run } from './backup-scan.ts';
+import { openFull } from './full-backup.ts';
+import { openHash } from './hash-backup.ts';
 import type { StorageVolume } from './volume.ts';
 
 /** The archive checks and answers within this, or the backup is not begun. */
 const ACCEPT_TIMEOUT_MS: Millis = 60_000;
 
 export type BackupKind = 'full' | 'hash';
-
-export interface BackupHost {
-  readonly core: ServerCore;
-  readonly config: StorageConfig;
-  /** Blocks per second of all scans; 0 = unlimited. */
-  scanLimit(): Lb;
-  /** Follows the log of the volume from now on. */
-  monitor(volume: StorageVolume): void;
-  /** Sends log now. */
-  sendNow(volume: StorageVolume): void;
-}
-
-type FullStream = BidiStream<FullSyncUp, FullSyncDown>;
-type HashStream = BidiStream<HashSyncUp, HashSyncDown>;
 
 /** Resolves when the archive has accepted; the rest is a task of the volume. */
 export async function startBackup(
@@ -78,7 +53,7 @@ export async function startBackup(
   try {
     held.use(host.core.foreground.acquire(`${kind} backup of ${volume.id}`));
     const change = held.use(volume.machine.begin(kind === 'full' ? 'full-sync' : 'hash-sync'));
-    const run = await openSession(host, volume, kind, hello, held);
+    const run = await openSession(host, volume, kind, hello, request.fromStart === true, held);
     const owned = held.move();
     const options = { total: hello.sizeLb, peer: host.config.archive };
     return volume.tasks.start(
@@ -106,6 +81,8 @@ async function finishBackup(
     await scan();
     using target = change.proceed();
     await volume.files.setState('Target');
+    // Only now: a crash before leaves SyncReady, and a full backup that can be repeated.
+    await volume.endBackup();
     target.commit();
   } catch (error) {
     volume.stopMonitoring();
@@ -131,14 +108,13 @@ function helloOf(host: BackupHost, volume: StorageVolume, request: BackupRequest
   };
 }
 
-type Run = (task: TaskHandle) => Promise<void>;
-
 /** Connects and gets the archive's consent; gives what is to be run then. */
 async function openSession(
   host: BackupHost,
   volume: StorageVolume,
   kind: BackupKind,
   hello: BackupHello,
+  isFromStart: boolean,
   held: DisposableStack,
 ): Promise<Run> {
   const { archive } = host.config;
@@ -152,11 +128,15 @@ async function openSession(
   const signal = AbortSignal.any([volume.forceSignal, accept.signal]);
   const { bulkLb, timestamp } = hello;
   const compression = compressionFromMessage(hello.compression as CompressOptionMessage);
-  const work = { volume, bulkLb, compression, signal, timestamp };
+  const work = { host, volume, bulkLb, compression, signal, timestamp };
+  const limited = <Out, In>(stream: BidiStream<Out, In>): BidiStream<Out, In> =>
+    withStallLimit(stream, clock, 'the archive');
   try {
-    return kind === 'full'
-      ? await openFull(host, channel.bidi(ArchiveRpc.fullSync, { signal }), hello, work)
-      : await openHash(host, channel.bidi(ArchiveRpc.hashSync, { signal }), hello, work);
+    if (kind === 'hash') {
+      return await openHash(limited(channel.bidi(ArchiveRpc.hashSync, { signal })), hello, work);
+    }
+    const stream = limited(channel.bidi(ArchiveRpc.fullSync, { signal }));
+    return await openFull(stream, hello, work, isFromStart);
   } finally {
     cancelTimer();
   }
@@ -165,74 +145,4 @@ async function openSession(
 /** 0 = the default. */
 function bulkOf(bytes: Bytes): Lb {
   return bytesToLb(checkBulkSize(bytes === 0 ? DEFAULT_BULK_SIZE : bytes));
-}
-
-type ScanWork = Omit<Scan, 'throttle' | 'task'>;
-
-async function openFull(
-  host: BackupHost,
-  stream: FullStream,
-  hello: BackupHello,
-  work: ScanWork,
-): Promise<Run> {
-  await stream.send({ message: { $case: 'hello', value: hello } });
-  await expectMessage(stream, 'accept');
-  return async (task) => {
-    const gidB = 0n;
-    await beginHistory(host, work.volume, gidB);
-    await stream.send({ message: { $case: 'start', value: { uuid: work.volume.uuid, gidB } } });
-    const { startLb } = await expectMessage(stream, 'started');
-    host.monitor(work.volume);
-    const scan = { ...work, throttle: throttleOf(host), task };
-    for await (const chunk of scanImage(scan, startLb)) {
-      await stream.send({ message: { $case: 'chunk', value: chunk } });
-    }
-    await stream.send({ message: { $case: 'scanEnd', value: {} } });
-    await expectMessage(stream, 'scanSynced');
-    task.gid = await endHistory(host, work.volume);
-    const end = { gidB, gidE: task.gid };
-    await stream.send({ message: { $case: 'end', value: end } });
-    await expectMessage(stream, 'ack');
-    await stream.end();
-  };
-}
-
-async function openHash(
-  host: BackupHost,
-  stream: HashStream,
-  hello: BackupHello,
-  work: ScanWork,
-): Promise<Run> {
-  await stream.send({ message: { $case: 'hello', value: hello } });
-  const { latest } = await expectMessage(stream, 'accept');
-  return async (task) => {
-    const gidB = snapshotFromMessage(latest, 'latest snapshot').e + 1n;
-    await beginHistory(host, work.volume, gidB);
-    await stream.send({ message: { $case: 'start', value: { uuid: work.volume.uuid, gidB } } });
-    await expectMessage(stream, 'started');
-    host.monitor(work.volume);
-    await scanDifferences({ ...work, throttle: throttleOf(host), task }, stream);
-    task.gid = await endHistory(host, work.volume);
-    await stream.send({ message: { $case: 'end', value: { gidB, gidE: task.gid } } });
-    await expectMessage(stream, 'ack');
-    await stream.end();
-  };
-}
-
-/** The log begins anew at `gidB`: from here on every write is in a history the archive will know. */
-async function beginHistory(host: BackupHost, volume: StorageVolume, gidB: Gid): Promise<void> {
-  throwIfAborted(volume.forceSignal, 'backup');
-  await volume.resetLog(gidB);
-  volume.log.info({ gid: gidB, peer: host.config.archive }, 'backup begins');
-}
-
-/** The snapshot that ends the backup; explicit, so that no merge swallows it. */
-async function endHistory(host: BackupHost, volume: StorageVolume): Promise<Gid> {
-  const { gid } = await volume.takeSnapshot();
-  host.sendNow(volume);
-  return gid;
-}
-
-function throttleOf(host: BackupHost): ScanThrottle {
-  return new ScanThrottle(host.core.clock, () => host.scanLimit());
 }

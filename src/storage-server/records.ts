@@ -8,7 +8,9 @@
  * Source: semantics.md A.1 (MetaLsidGid), B.2 (gid assignment), B.4.3 (what to send).
  */
 import {
+  equalBytes,
   type Gid,
+  type Lb,
   type Lsid,
   type Pb,
   U64_MAX,
@@ -102,6 +104,42 @@ export function needsSnapshot(
 export interface PartSent {
   readonly begin: Pick<LsidGid, 'lsid' | 'gid'>;
   readonly end: Lsid;
+}
+
+/**
+ * Where the full backup under way began: the image may be read in several attempts, as long as the log
+ * history goes on from this gid without a gap.
+ */
+export interface BackupBegin {
+  readonly uuid: Uint8Array;
+  readonly gid: Gid;
+  /** Of the volume. */
+  readonly sizeLb: Lb;
+}
+
+/**
+ * Why an interrupted full backup can not go on here; undefined when it can. What was written since it
+ * began is delivered, or still in the log from `done` on; so the log must reach back to there.
+ */
+export function whyBackupCanNotGoOn(
+  backup: BackupBegin,
+  now: {
+    readonly records: Records;
+    readonly uuid: Uint8Array;
+    readonly sizeLb: Lb;
+    readonly oldest: Lsid;
+    readonly isOverflow: boolean;
+  },
+): string | undefined {
+  if (!equalBytes(backup.uuid, now.uuid)) return 'the log was reset since';
+  if (now.isOverflow) return 'the log has overflowed since';
+  if (backup.sizeLb !== now.sizeLb) {
+    return `the volume had ${backup.sizeLb} blocks and has ${now.sizeLb}`;
+  }
+  const { done } = now.records;
+  if (now.oldest > done.lsid) return 'log that was not delivered has been freed';
+  if (done.gid < backup.gid) return `delivery stands at gid ${done.gid}, before gid ${backup.gid}`;
+  return undefined;
 }
 
 /** One transfer: log from `begin` to `limit`, on the way to the snapshot `target`. */

@@ -6,9 +6,10 @@
  *   done   record up to which everything was delivered
  *   queue  snapshots taken since, oldest first
  *   part   where the part of a range ends that was sent last (records.ts PartSent); may be missing
+ *   backup where the full backup under way began; missing when there is none
  *   uuid   of the log history, 32 hex digits
  *
- * `done`, `queue` and `part` are JSON a person can read; gids and lsids are decimal strings there. Each
+ * `done`, `queue`, `part` and `backup` are JSON a person can read; gids and lsids are decimal strings there. Each
  * is replaced as a whole, durably, so that a crash leaves the old or the new one.
  *
  * Source: semantics.md B.1.
@@ -17,10 +18,11 @@ import {
   makeDirectoryDurably,
   parentOf,
   readFileIfExists,
+  removeDurably,
   writeFileDurably,
 } from '../core/durable.ts';
 import { corrupt, type Env, formatUuid, parseU64, parseUuid, WalbError } from '../core/index.ts';
-import type { LsidGid, PartSent, Records } from './records.ts';
+import type { BackupBegin, LsidGid, PartSent, Records } from './records.ts';
 import { STORAGE_STEADY_STATES, type StorageSteadyState } from './states.ts';
 
 type PersistentState = Exclude<StorageSteadyState, 'Clear'>;
@@ -31,6 +33,7 @@ export interface StoredVolume {
   readonly records: Records;
   readonly uuid: Uint8Array;
   readonly partSent?: PartSent;
+  readonly backup?: BackupBegin;
 }
 
 export class VolumeFiles {
@@ -70,12 +73,14 @@ export class VolumeFiles {
     const state = this.#read('state');
     if (!isPersistent(state)) throw this.#bad('state', `'${state}' is not a state that is kept`);
     const partSent = this.#partSent();
+    const backup = this.#backup();
     return {
       devicePath: this.#read('path'),
       state,
       records: { done: this.#record('done'), queue: this.#records('queue') },
       uuid: this.#parse('uuid', parseUuid),
       ...(partSent === undefined ? {} : { partSent }),
+      ...(backup === undefined ? {} : { backup }),
     };
   }
 
@@ -122,6 +127,19 @@ export class VolumeFiles {
     await this.#write('part', JSON.stringify(fields));
   }
 
+  /**
+   * After the log reset that it begins with, before the archive learns of it. One of another log
+   * history does no harm: its uuid tells.
+   */
+  async setBackup({ uuid, gid, sizeLb }: BackupBegin): Promise<void> {
+    const fields = { uuid: formatUuid(uuid), gid: `${gid}`, sizeLb };
+    await this.#write('backup', JSON.stringify(fields));
+  }
+
+  async removeBackup(): Promise<void> {
+    await removeDurably(this.#env.files, `${this.directory}/backup`);
+  }
+
   /** `state` first: from then on a crash leaves an incomplete volume, which is removed at start. */
   async destroy(): Promise<void> {
     const { files } = this.#env;
@@ -156,6 +174,21 @@ export class VolumeFiles {
       const { lsid, gid, end } = JSON.parse(text) as Record<string, unknown>;
       const begin = { lsid: parseU64(String(lsid), 'lsid'), gid: parseU64(String(gid), 'gid') };
       return { begin, end: parseU64(String(end), 'end') };
+    });
+  }
+
+  #backup(): BackupBegin | undefined {
+    if (this.#env.files.info(`${this.directory}/backup`) === undefined) return undefined;
+    return this.#parse('backup', (text) => {
+      const { uuid, gid, sizeLb } = JSON.parse(text) as Record<string, unknown>;
+      if (!Number.isSafeInteger(sizeLb)) {
+        throw new WalbError('invalid-argument', 'sizeLb is not a number of blocks');
+      }
+      return {
+        uuid: parseUuid(String(uuid)),
+        gid: parseU64(String(gid), 'gid'),
+        sizeLb: sizeLb as number,
+      };
     });
   }
 

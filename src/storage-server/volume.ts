@@ -19,6 +19,7 @@ import type { DeviceInfo, Lsids, VolumeDevice } from '../wdev/volume-device.ts';
 import type { StorageConfig } from './config.ts';
 import { LogRate } from './log-rate.ts';
 import {
+  type BackupBegin,
   dropDelivered,
   INITIAL_RECORDS,
   type LsidGid,
@@ -26,6 +27,7 @@ import {
   type Records,
   resetRecords,
   takeSnapshot,
+  whyBackupCanNotGoOn,
 } from './records.ts';
 import {
   type StorageAction,
@@ -56,6 +58,7 @@ export class StorageVolume extends ServerVolume<
   #records: Records = INITIAL_RECORDS;
   #uuid: Uint8Array = new Uint8Array(16);
   #partSent: PartSent | undefined;
+  #backup: BackupBegin | undefined;
   /** Aborts when the log is reset: what was read of the old one must not be delivered any more. */
   #history = new AbortController();
   #devicePath = '';
@@ -155,8 +158,9 @@ export class StorageVolume extends ServerVolume<
   }
 
   /** Takes over what was stored; at start-up. */
-  restore({ records, uuid, partSent }: Omit<StoredVolume, 'devicePath' | 'state'>): void {
+  restore({ records, uuid, partSent, backup }: Omit<StoredVolume, 'devicePath' | 'state'>): void {
     this.#records = records;
+    this.#backup = backup;
     this.#uuid = uuid;
     this.#partSent = partSent;
   }
@@ -251,6 +255,41 @@ export class StorageVolume extends ServerVolume<
     this.#uuid = this.#info.uuid;
     this.#isOverflow = false;
     this.changed.notify();
+  }
+
+  // ---- full backup
+
+  /** Where the full backup began that has not ended; undefined when there is none. */
+  get backup(): BackupBegin | undefined {
+    return this.#backup;
+  }
+
+  /** A new history for a full backup; remembered, so that the backup can go on when it is broken off. */
+  async beginBackup(gid: Gid): Promise<BackupBegin> {
+    await this.resetLog(gid);
+    const backup = { uuid: this.#uuid, gid, sizeLb: this.info.sizeLb };
+    await this.files.setBackup(backup);
+    this.#backup = backup;
+    return backup;
+  }
+
+  async endBackup(): Promise<void> {
+    this.#backup = undefined;
+    await this.files.removeBackup();
+  }
+
+  /** Why `backup` can not go on (records.ts); undefined when it can. */
+  async whyBackupCanNotGoOn(backup: BackupBegin): Promise<string | undefined> {
+    const { oldest } = await this.lsids();
+    // Asked anew: the log may have been reset behind this server's back.
+    const { uuid, sizeLb } = await this.device.info();
+    return whyBackupCanNotGoOn(backup, {
+      records: this.#records,
+      uuid,
+      sizeLb,
+      oldest,
+      isOverflow: await this.checkOverflow(),
+    });
   }
 
   async resize(sizeLb: number): Promise<void> {

@@ -40,6 +40,10 @@ export interface GroupStory {
   readonly history: WriteHistory;
   readonly positions: Positions;
   readonly flaw: GroupFlaw | undefined;
+  /** Limit of scans; none = unlimited. */
+  readonly scanLbPerSec?: number;
+  /** Of archives (`-fi`). */
+  readonly fsyncInterval?: number;
   /** The workload writes while this is true. */
   isWriting: boolean;
   /** Called when the storage has sent all of a range, which a proxy now may or may not acknowledge. */
@@ -99,7 +103,7 @@ export function archiveMain(nodeId: string, story: GroupStory): ProcessMain {
       baseDirectory: `/${nodeId}`,
       maxWdiffFiles: 1000,
       discard: 'zero',
-      fsyncInterval: 64 * KIB,
+      fsyncInterval: story.fsyncInterval ?? 64 * KIB,
       autoResize: true,
       maxOpenDiffs: env.random.u32() % 4,
       maxOpenDiffsVirtual: 0,
@@ -159,7 +163,7 @@ export function storageMain(
       snapshotInterval: 1 + (env.random.u32() % 4),
       minDelay: 1000,
       maxDelay: 8000,
-      fullScanLbPerSec: 0,
+      fullScanLbPerSec: story.scanLbPerSec ?? 0,
       tsDeltaInterval: 60,
       syncCompression: COMPRESSION,
     };

@@ -11,6 +11,7 @@ import { type Accepted, type BackupRequest, StorageRpc } from '../../rpc/index.t
 import {
   aActive,
   aClear,
+  aSyncReady,
   sClear,
   sStandby,
   sStopped,
@@ -34,6 +35,8 @@ export class BackupMethods extends StandbyMethods {
    * null as soon as the archive has accepted. `bulkSizeU` is the scan unit (256K). Throws the reason
    * when the backup fails; `timeoutS` [s] bounds the scan, and again the wait for the snapshot.
    *
+   * A full backup that was broken off goes on behind what the archive has of it, when that is possible.
+   *
    *     gid = walbc.full_backup(s0, 'vol')
    */
   async full_backup(
@@ -45,7 +48,9 @@ export class BackupMethods extends StandbyMethods {
     syncOpt: SyncOpt | null = null,
   ): Promise<bigint | null> {
     const bulkBytes = bulkBytesOf(bulkSizeU);
-    await this._prepare_backup(sx, vol, syncOpt);
+    const primary = this.sLayout.get_primary_archive();
+    const goesOn = await this.#mayGoOn(sx, primary, vol);
+    await this._prepare_backup(sx, vol, syncOpt, goesOn ? [primary] : []);
     const start = this.#starter(sx, StorageRpc.fullBackup, { volume: vol, bulkBytes });
     if (!block) {
       await start();
@@ -55,10 +60,21 @@ export class BackupMethods extends StandbyMethods {
   }
 
   /**
-   * As full_backup, but only blocks that differ from the archive travel: the primary archive must hold
-   * the volume already (Archived). This is how a volume is backed up after an overflow, or from another
-   * storage. Returns the gid of the snapshot at its end once that can be restored.
+   * Backs a volume up by comparison: storage and primary archive compare hashes of all blocks, and
+   * only blocks that differ travel. This is how a volume is backed up after an overflow, or from
+   * another storage. Returns the gid of the snapshot at its end once that can be restored; with
+   * block=False null, as soon as the archive has accepted.
    *
+   * Needs: at `sx` SyncReady, Standby or Stopped (stop a target first: walbc.stop(sx, vol)); at other
+   * storages Standby or Clear; at the primary archive Archived, so it must hold the volume already
+   * (full_backup makes a first copy). Log of a Stopped volume that was not delivered is dropped, and
+   * other archives stop following: start_synchronizing or replicate makes them follow again.
+   *
+   * `timeoutS` [s] bounds the scan, and again the wait for the snapshot. `bulkSizeU` is the scan unit
+   * (256K), `syncOpt` how proxies deliver to the archive. Throws `wrong-state` with the call that
+   * leads on, `timeout`, or the reason for which the backup failed.
+   *
+   *     walbc.stop(s0, 'vol'); gid = walbc.hash_backup(s0, 'vol')
    *     walbc.go_standby(s0, 'vol'); walbc.hash_backup(s1, 'vol')
    */
   async hash_backup(
@@ -130,17 +146,31 @@ export class BackupMethods extends StandbyMethods {
     }
   }
 
-  /** Brings storage, proxies and archives where a backup can begin. */
+  /**
+   * Whether both ends are as an interrupted full backup leaves them. It can go on only while the proxies
+   * keep the diffs of what was written in its course; those of another log history the archive refuses.
+   */
+  async #mayGoOn(sx: ServerParam, primary: ServerParam, vol: string): Promise<boolean> {
+    verify_storage(sx);
+    if ((await this.get_state(sx, vol)) !== sSyncReady) return false;
+    return (await this.get_state(primary, vol)) === aSyncReady;
+  }
+
+  /**
+   * Brings storage, proxies and archives where a backup can begin. The archives `kept` lose nothing that
+   * is on its way to them.
+   */
   async _prepare_backup(
     sx: ServerParam,
     vol: string,
     syncOpt: SyncOpt | null = null,
+    kept: readonly ServerParam[] = [],
   ): Promise<void> {
     verify_storage(sx);
     const primary = this.sLayout.get_primary_archive();
     await this.#prepareStorage(sx, vol);
     await this.#checkOtherStorages(sx, vol);
-    for (const ax of this.sLayout.archiveL) {
+    for (const ax of this.sLayout.archiveL.filter((archive) => !kept.includes(archive))) {
       if ((await this.registeredAt(ax, vol)).length > 0) await this.stop_synchronizing(ax, vol);
     }
     if ((await this.get_state(primary, vol)) === aClear) await this._init(primary, vol);
@@ -152,11 +182,8 @@ export class BackupMethods extends StandbyMethods {
     if (state === sSyncReady) return;
     if (state === sStandby) return await this.stop(sx, vol);
     if (state === sStopped) return await this.reset(sx, vol);
-    throw new WalbError(
-      'wrong-state',
-      `prepare_backup:bad state. call stop if target. Volume ${vol} at ${sx.name} is ${state}`,
-      { details: { server: sx.name, volume: vol, state } },
-    );
+    const needed = [sSyncReady, sStandby, sStopped];
+    throw this.wrongState('prepare_backup:bad state', sx, vol, state, needed);
   }
 
   async #checkOtherStorages(sx: ServerParam, vol: string): Promise<void> {
@@ -164,11 +191,7 @@ export class BackupMethods extends StandbyMethods {
       if (other.name === sx.name) continue;
       const state = await this.get_state(other, vol);
       if (state === sStandby || state === sClear) continue;
-      throw new WalbError(
-        'wrong-state',
-        `prepare_backup: volume ${vol} at ${other.name} is ${state}; it must be ${sStandby} or ${sClear} there: call go_standby`,
-        { details: { server: other.name, volume: vol, state } },
-      );
+      throw this.wrongState('prepare_backup', other, vol, state, [sStandby, sClear]);
     }
   }
 
@@ -176,11 +199,7 @@ export class BackupMethods extends StandbyMethods {
   protected async verifyActive(ax: ServerParam, vol: string, what: string): Promise<void> {
     const state = await this.get_state(ax, vol);
     if (aActive.includes(state)) return;
-    throw new WalbError(
-      'wrong-state',
-      `${what}: volume ${vol} at ${ax.name} is ${state}; expected ${aActive.join(', ')}`,
-      { details: { server: ax.name, volume: vol, state } },
-    );
+    throw this.wrongState(what, ax, vol, state, aActive);
   }
 
   /** Takes a snapshot and returns its gid, without waiting for it to reach an archive. */

@@ -59,6 +59,11 @@ export class FaultProxy implements AsyncDisposable {
     });
   }
 
+  /** Bytes passed on so far, in both directions. */
+  get total(): number {
+    return this.#passed;
+  }
+
   async [Symbol.asyncDispose](): Promise<void> {
     this.mend();
     this.cut();

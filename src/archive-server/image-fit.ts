@@ -1,4 +1,4 @@
-/** Whether the destination's image is large enough for what comes (semantics.md D.10, autoresize). */
+/** Whether the base image is large enough for what comes (semantics.md D.10, autoresize). */
 import { type Lb, lbToBytes, WalbError } from '../core/index.ts';
 import type { ArchiveConfig } from './config.ts';
 import type { ArchiveVolume } from './volume.ts';
@@ -14,13 +14,13 @@ export async function requireFit(
   if (wanted < 1) throw new WalbError('invalid-argument', 'a volume has at least one block');
   if (wanted <= current) {
     if (wanted < current)
-      volume.log.warn({ current, wanted }, 'the image is larger than that of the other archive');
+      volume.log.warn({ current, wanted }, 'the base image is larger than that of the sender');
     return;
   }
   if (!config.autoResize) {
     throw new WalbError(
       'conflict',
-      `the base image of volume ${volume.id} has ${current} bytes, that of the other archive ${wanted}: run resize_archive here first, or start this archive with -autoresize`,
+      `the base image of volume ${volume.id} has ${current} bytes, the sender's volume ${wanted}: run resize_archive here first, or start this archive with -autoresize`,
       { details: { volume: volume.id, current, wanted } },
     );
   }

@@ -2,29 +2,35 @@
  * An image as the chunks of transfer.proto: bulks that are entirely zero carry no data, others are
  * compressed and summed.
  */
-import { type Bytes, bytesToLb } from '../core/index.ts';
+import { type Bytes, bytesToLb, type Clock, type Millis } from '../core/index.ts';
 import { checksum, isAllZero } from '../kernels/index.ts';
 import { CHUNK_SIZE, CompressionKind, type ImageBulk, type ImageChunk } from '../rpc/index.ts';
 import { type Compression, compress, type ScanChunk } from '../wdiff/index.ts';
 
 /** Bulks of zeros cost nothing on the wire; a chunk of them must still come now and then. */
 const MAX_BULKS_PER_CHUNK = 1024;
+/** A slow scan sends what it has this often: the receiver sees that it lives, and records how far it is. */
+const MAX_WAIT_MS: Millis = 1000;
 
-/** One chunk of the image is one bulk. Chunks follow on each other without a gap. */
+/** One chunk of the scan is one bulk. Chunks follow on each other without a gap. */
 export async function* imageChunks(
   scan: AsyncIterable<ScanChunk>,
   compression: Pick<Compression, 'kind' | 'level'>,
+  clock: Clock,
 ): AsyncGenerator<ImageChunk> {
   let bulks: ImageBulk[] = [];
   let offsetLb = 0;
   let size: Bytes = 0;
+  let sent = clock.monotonic();
   for await (const { offset, data, isHole } of scan) {
     if (bulks.length === 0) offsetLb = bytesToLb(offset);
     const bulk = isHole ? zeroBulk(data) : imageBulk(data, compression);
     bulks.push(bulk);
     size += bulk.data.length;
-    if (size < CHUNK_SIZE && bulks.length < MAX_BULKS_PER_CHUNK) continue;
+    const isFull = size >= CHUNK_SIZE || bulks.length >= MAX_BULKS_PER_CHUNK;
+    if (!isFull && clock.monotonic() - sent < MAX_WAIT_MS) continue;
     yield { offsetLb, bulks };
+    sent = clock.monotonic();
     bulks = [];
     size = 0;
   }

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
-import { withStallLimit } from '../../src/archive-server/replication-stream.ts';
 import type { BidiStream, Clock } from '../../src/core/index.ts';
+import { withStallLimit } from '../../src/server/stall-limit.ts';
 
 /** A clock whose timers fire when the test says so. */
 class HandClock {
@@ -26,7 +26,7 @@ describe('a peer that stays connected but does nothing', () => {
       receive: () => answer.promise,
       cancel: (reason) => answer.reject(reason),
     };
-    const stream = withStallLimit(inner, clock as unknown as Clock, 1000);
+    const stream = withStallLimit(inner, clock as unknown as Clock, 'the peer', 1000);
     return { clock, answer, stream };
   };
 
