@@ -70,7 +70,9 @@ test('W7: after the loss of a proxy only volumes with lost diffs get a hash back
   const lines = await dryThenReal(cluster, 'w7-proxy-data-lost');
   expect(callsOf(lines)).toEqual([
     "walbc.start_synchronizing(a0, 'quiet')",
+    "walbc.snapshot_nbk(s0, 'quiet')",
     `walbc.start_synchronizing(a0, '${VOLUME}')`,
+    `walbc.snapshot_nbk(s0, '${VOLUME}')`,
     `walbc.stop(s0, '${VOLUME}')`,
     `walbc.hash_backup(s0, '${VOLUME}')`,
     `walbc.snapshot(s0, '${VOLUME}', [a0], 600)`,

@@ -48,7 +48,8 @@ export function callsOf(lines: readonly string[]): string[] {
   return lines.filter((line) => line.startsWith('do: ')).map((line) => line.slice('do: '.length));
 }
 
-function writeLayout({ folder, walbc }: Cluster): string {
+/** The group as a layout file in its folder. */
+export function writeLayout({ folder, walbc }: Cluster): string {
   const section = (servers: readonly ServerParam[]) =>
     servers.map(({ name, address, port }) => ({ name, address, port }));
   const { storageL, proxyL, archiveL } = walbc.sLayout;
