@@ -58,7 +58,7 @@ function leave(code: unknown = 0): never {
 }
 
 /** Waits so many seconds; Ctrl-C ends it. */
-function sleep(seconds: number): void {
+export function sleep(seconds: number): void {
   if (!(seconds >= 0)) throw bad(`sleep() takes seconds, not ${repr(seconds)}`);
   const never = new Int32Array(new SharedArrayBuffer(4));
   interruptible(() => Atomics.wait(never, 0, 0, seconds * 1000));

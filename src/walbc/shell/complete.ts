@@ -27,10 +27,11 @@ export interface CompletionScope {
   /** Words of the language, and how the members of a value are found, where it is not TypeScript. */
   readonly keywords?: readonly string[];
   readonly members?: (value: unknown) => readonly string[];
+  readonly attribute?: (value: unknown, name: string) => unknown;
 }
 
 export function complete(line: string, scope: CompletionScope): Completions {
-  const lookup = (path: string): unknown => valueAt(scope.globals, path);
+  const lookup = (path: string): unknown => valueAt(scope, path);
   const call = openCall(line, lookup);
   const inString = isInString(line);
   const typed = inString ?? PATH.exec(line)?.[0] ?? '';
@@ -45,7 +46,7 @@ export function complete(line: string, scope: CompletionScope): Completions {
 
 /** As `complete`, with nothing but what is known of the call the line ends in. */
 export function hintAt(line: string, scope: CompletionScope): Completions {
-  const call = openCall(line, (path) => valueAt(scope.globals, path));
+  const call = openCall(line, (path) => valueAt(scope, path));
   const hint = call === undefined ? undefined : scope.help.hint(call.callee);
   return { matches: [], typed: '', ...(hint === undefined ? {} : { hint }) };
 }
@@ -70,7 +71,10 @@ function names(typed: string, scope: CompletionScope, lookup: (path: string) => 
     .map((name) => typed.slice(0, dot + 1) + name);
 }
 
-function globalNames(prefix: string, { globals, ambient, keywords = KEYWORDS }: CompletionScope): string[] {
+function globalNames(
+  prefix: string,
+  { globals, ambient, keywords = KEYWORDS }: CompletionScope,
+): string[] {
   const own = Object.getOwnPropertyNames(globals).filter(
     (name) => !name.startsWith('__') && (prefix !== '' || !ambient.has(name)),
   );
@@ -79,12 +83,13 @@ function globalNames(prefix: string, { globals, ambient, keywords = KEYWORDS }: 
     .sort();
 }
 
-function valueAt(globals: object, path: string): unknown {
+function valueAt({ globals, attribute }: CompletionScope, path: string): unknown {
   if (!/^[\p{L}\p{N}_$.]+$/u.test(path)) return undefined;
-  let value: unknown = globals;
-  for (const name of path.split('.')) {
+  const [first = '', ...rest] = path.split('.');
+  let value: unknown = Reflect.get(globals, first);
+  for (const name of rest) {
     if (value === undefined || value === null) return undefined;
-    value = (value as Record<string, unknown>)[name];
+    value = attribute?.(value, name) ?? (value as Record<string, unknown>)[name];
   }
   return value;
 }

@@ -6,7 +6,8 @@ import { pythonNames, SystemExit } from './builtins.ts';
 import { type Compiled, compile, IncompleteInput } from './compile.ts';
 import { describeError, exitCodeOf } from './describe-error.ts';
 import { interruptible, KeyboardInterrupt } from './interruptible.ts';
-import type { EvaluateMode, Outcome } from './protocol.ts';
+import type { EvaluateMode, Language, Outcome } from './protocol.ts';
+import type { ShellPython } from './python/shell-python.ts';
 import { isAssignment } from './source.ts';
 import { display, type ShowOptions } from './table.ts';
 
@@ -15,23 +16,28 @@ const LEAVE = /^(exit|quit)(\(\s*\))?;?$/;
 export interface EvaluatorOptions {
   readonly write: (text: string) => void;
   readonly show: () => ShowOptions;
+  /** The Python mode; loaded when it is first used. */
+  readonly python: () => Promise<ShellPython>;
 }
 
 export class Evaluator {
   readonly #write: (text: string) => void;
   readonly #show: () => ShowOptions;
+  readonly #python: () => Promise<ShellPython>;
   /** Ends the wait for a promise of the operator's code. */
   #interruptAsync: (() => void) | undefined;
 
-  constructor({ write, show }: EvaluatorOptions) {
+  constructor({ write, show, python }: EvaluatorOptions) {
     this.#write = write;
     this.#show = show;
+    this.#python = python;
     Object.assign(globalThis, pythonNames(write));
   }
 
   /** Runs one input or one whole script. Never throws. */
-  async run(code: string, file: string, mode: EvaluateMode): Promise<Outcome> {
+  async run(code: string, file: string, mode: EvaluateMode, language: Language): Promise<Outcome> {
     if (mode !== 'script' && LEAVE.test(code.trim())) return { status: 'exit', exitCode: 0 };
+    if (language === 'python') return await this.#runPython(code, file, mode);
     try {
       const compiled = compile(code, {
         file,
@@ -43,6 +49,21 @@ export class Evaluator {
       return { status: 'ok' };
     } catch (thrown) {
       return this.#outcomeOf(thrown, mode === 'prompt' ? undefined : file);
+    }
+  }
+
+  async #runPython(code: string, file: string, mode: EvaluateMode): Promise<Outcome> {
+    const python = await this.#python();
+    const indent = mode === 'prompt' ? python.goesOn(code) : undefined;
+    if (indent !== undefined) return { status: 'incomplete', indent };
+    try {
+      const run = python.prepare(code, file, mode);
+      interruptible(run);
+      return { status: 'ok' };
+    } catch (thrown) {
+      if (thrown instanceof SystemExit) return { status: 'exit', exitCode: thrown.exitCode };
+      const text = python.describe(thrown, mode);
+      return { status: 'failed', exitCode: exitCodeOf(thrown), text };
     }
   }
 

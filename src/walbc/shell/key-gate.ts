@@ -44,6 +44,11 @@ export class KeyGate extends PassThrough {
     return this;
   }
 
+  /** More was typed, or pasted, than the prompt has taken. */
+  get isWaiting(): boolean {
+    return this.#waitingBytes > 0;
+  }
+
   /** Code runs from now on. */
   hold(): void {
     this.#isBusy = true;

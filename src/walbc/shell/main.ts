@@ -2,7 +2,7 @@
  * The walbc shell: prompt, one-liners, scripts and runbooks, in which every call blocks.
  *
  *     walbc                        the prompt (a script when stdin is no terminal)
- *     walbc shell [--layout FILE]
+ *     walbc shell [--python] [--layout FILE]
  *     walbc -c 'walbc.get_state(s0, "vol")'
  *     walbc run book.ts [--dry-run] [args]
  */
@@ -24,7 +24,7 @@ import { findLayoutFile, type LoadedLayout, loadLayout } from './layout-file.ts'
 import { classes } from './library-names.ts';
 import { mainLibrary } from './main-library.ts';
 import { historyFileOf, runPrompt } from './prompt.ts';
-import type { Outcome } from './protocol.ts';
+import type { Language, Outcome } from './protocol.ts';
 import {
   type Safety,
   type SessionSpec,
@@ -45,6 +45,8 @@ export interface ShellOptions {
   readonly input?: ShellInput;
   readonly output?: ShellOutput;
   readonly argv?: readonly string[];
+  /** What is typed, or the script is in; TypeScript unless given. */
+  readonly language?: Language;
   /** Named in the audit log. */
   readonly layoutFile?: string;
   /** Asks before calls that lose something, where there is no prompt of a terminal. */
@@ -64,6 +66,7 @@ export async function runShell(options: ShellOptions): Promise<number> {
       historyFile: historyFileOf(process.env),
       write,
       setAsker,
+      ...(options.language === undefined ? {} : { language: options.language }),
     }),
   );
 }
@@ -104,13 +107,16 @@ interface Invocation {
   readonly layout: string | undefined;
   /** `--confirm`: questions are asked without a prompt too. */
   readonly isConfirming: boolean;
+  /** `--python`. */
+  readonly isPython: boolean;
   readonly words: readonly string[];
 }
 
-const USAGE = `usage: walbc [shell] [--layout FILE]
-       walbc -c 'expression' [--layout FILE]
+const USAGE = `usage: walbc [shell] [--python] [--layout FILE]
+       walbc [--python] -c 'expression' [--layout FILE]
        walbc run [OPTIONS] BOOK [ARGS...]     (walbc run --help)
-       walbc < script
+       walbc [--python] < script
+--python: input is Python instead of TypeScript; .python and .typescript switch at the prompt
 --confirm asks before calls that lose something, as the prompt does`;
 
 /**
@@ -134,6 +140,7 @@ async function start(words: readonly string[]): Promise<number> {
   const options = {
     ...(await optionsFrom(invocation.layout)),
     ...(invocation.isConfirming ? { asker: askOnTerminal } : {}),
+    ...(invocation.isPython ? { language: 'python' as const } : {}),
   };
   switch (command) {
     case undefined:
@@ -209,15 +216,17 @@ function parseWords(words: readonly string[]): Invocation {
   const kept: string[] = [];
   let layout: string | undefined;
   let isConfirming = false;
+  let isPython = false;
   while (left.length > 0 && kept[0] !== 'run') {
     const word = left.shift()!;
     if (word === '--layout' || word.startsWith('--layout=')) {
       layout = word === '--layout' ? left.shift() : word.slice('--layout='.length);
       if (layout === undefined || layout === '') throw misused('--layout takes a file');
     } else if (word === '--confirm') isConfirming = true;
+    else if (word === '--python') isPython = true;
     else kept.push(word);
   }
-  return { layout, isConfirming, words: [...kept, ...left] };
+  return { layout, isConfirming, isPython, words: [...kept, ...left] };
 }
 
 function readBook(path: string): string {
@@ -260,7 +269,7 @@ async function runText(
   mode: 'command' | 'script',
 ): Promise<number> {
   const outcome = await withSession(sessionSpec(options, INTERFACES[file]), (session) =>
-    session.evaluate(text, file, mode),
+    session.evaluate(text, file, mode, options.language),
   );
   return finish(outcome);
 }

@@ -9,9 +9,10 @@ import repl from 'node:repl';
 import type { Asker } from './asking.ts';
 import { CallHint, type CallHintText } from './call-hint.ts';
 import { KeyGate, type KeySource } from './key-gate.ts';
+import { PromptLanguage } from './prompt-language.ts';
+import type { Language } from './protocol.ts';
 import type { ShellSession } from './session.ts';
 
-const PROMPT = 'walbc> ';
 /** Lines of history that are kept. */
 const HISTORY_SIZE = 5000;
 
@@ -23,6 +24,8 @@ export interface PromptOptions {
   readonly historyFile: string;
   /** Text that the session prints, besides what the editor does. */
   readonly write: (text: string) => void;
+  /** What is typed until the operator switches. TypeScript unless given. */
+  readonly language?: Language;
   /** Given the way to ask, when there is an operator at a terminal. */
   readonly setAsker?: (asker: Asker) => void;
 }
@@ -36,14 +39,24 @@ export async function runPrompt(options: PromptOptions): Promise<number> {
   }
   const left = Promise.withResolvers<void>();
   let exitCode = 0;
+  const input = new PromptLanguage(options.language ?? 'typescript');
 
   const evaluate = async (
-    code: string,
+    line: string,
     done: (error: Error | null, result?: unknown) => void,
   ): Promise<void> => {
     gate.hold();
     try {
-      const outcome = await session.evaluate(code, 'walbc', 'prompt');
+      const code = input.textWith(line);
+      const outcome = await session.evaluate(code, 'walbc', 'prompt', input.language);
+      if (outcome.status === 'incomplete' && outcome.indent !== undefined) {
+        input.goOn(code);
+        done(null, undefined);
+        // What is pasted brings its own.
+        if (server.terminal && !gate.isWaiting) server.write(outcome.indent);
+        return;
+      }
+      input.reset();
       if (outcome.status === 'incomplete') {
         done(new repl.Recoverable(new SyntaxError('goes on in the next line')));
         return;
@@ -65,20 +78,20 @@ export async function runPrompt(options: PromptOptions): Promise<number> {
   };
 
   const server = repl.start({
-    prompt: PROMPT,
+    prompt: input.prompt,
     input: gate as unknown as NodeJS.ReadableStream,
     output,
     terminal: gate.isTTY && output.isTTY === true,
     useGlobal: true,
     ignoreUndefined: true,
     preview: false,
-    eval: (code, _context, _file, done) => void evaluate(code, done),
+    eval: (line, _context, _file, done) => void evaluate(line, done),
     completer: (line: string, done: CompleterDone) => void completeLine(line, done),
   });
 
   const completeLine = async (line: string, done: CompleterDone): Promise<void> => {
     try {
-      const { matches, typed, hint } = await session.complete(line);
+      const { matches, typed, hint } = await session.complete(line, input.language);
       done(null, [[...matches], typed]);
       // What fits is plain from the list; the signature helps where nothing, or several things, do.
       if (hint === undefined || matches.length === 1 || output.isTTY !== true) return;
@@ -89,7 +102,8 @@ export async function runPrompt(options: PromptOptions): Promise<number> {
     }
   };
 
-  const hints = server.terminal ? showHints(server, gate, session) : undefined;
+  input.attach(server);
+  const hints = server.terminal ? showHints(server, gate, session, input) : undefined;
   server.on('exit', () => left.resolve());
   useHistory(server, options.historyFile);
   try {
@@ -103,9 +117,15 @@ export async function runPrompt(options: PromptOptions): Promise<number> {
 }
 
 /** Signature and summary of a call while it is typed. */
-function showHints(server: repl.REPLServer, keys: KeyGate, session: ShellSession): CallHint {
+function showHints(
+  server: repl.REPLServer,
+  keys: KeyGate,
+  session: ShellSession,
+  input: PromptLanguage,
+): CallHint {
   const ask = async (line: string): Promise<CallHintText | undefined> => {
-    const [signature, ...summary] = (await session.hint(line))?.split(/(?<=\)) {2}/) ?? [];
+    const [signature, ...summary] =
+      (await session.hint(line, input.language))?.split(/(?<=\)) {2}/) ?? [];
     return signature === undefined ? undefined : { signature, summary: summary.join('  ') };
   };
   return new CallHint({ keys, editor: server, output: server.output, ask });

@@ -44,6 +44,9 @@ export interface Setup {
   readonly argv: readonly string[];
 }
 
+/** What the text is written in. */
+export type Language = 'typescript' | 'python';
+
 /** How the text is to be run. */
 export type EvaluateMode =
   /** A line at the prompt: incomplete input is asked for, results are printed. */
@@ -61,6 +64,7 @@ export type ToWorker =
       readonly code: string;
       readonly file: string;
       readonly mode: EvaluateMode;
+      readonly language: Language;
       readonly columns: number;
     }
   | {
@@ -69,12 +73,14 @@ export type ToWorker =
       readonly line: string;
       /** Only the hint, for which no server is asked. */
       readonly hintOnly?: boolean;
+      readonly language?: Language;
     }
   | { readonly type: 'interrupt'; readonly id: number };
 
 export type Outcome =
   | { readonly status: 'ok' }
-  | { readonly status: 'incomplete' }
+  /** The text goes on in the next line, with so many blanks in front. */
+  | { readonly status: 'incomplete'; readonly indent?: string }
   | { readonly status: 'failed'; readonly exitCode: number; readonly text: string }
   | { readonly status: 'exit'; readonly exitCode: number };
 

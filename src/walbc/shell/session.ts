@@ -12,6 +12,7 @@ import {
   type Completions,
   type EvaluateMode,
   type FromWorker,
+  type Language,
   type Outcome,
   SCRIPT,
   ScriptState,
@@ -46,6 +47,11 @@ export interface SessionOptions {
 
 /** A thread that has been given code is in it within this. */
 const AGAIN_MS = 30;
+
+/** A file of Python is known by its name; everything else is TypeScript unless it is said. */
+function languageOf(file: string): Language {
+  return file.endsWith('.py') ? 'python' : 'typescript';
+}
 
 type Answer = Extract<FromWorker, { readonly type: 'evaluated' | 'completed' | 'set-up' }>;
 
@@ -114,12 +120,17 @@ export class ShellSession {
   }
 
   /** Runs one input, or a whole script. */
-  async evaluate(code: string, file: string, mode: EvaluateMode): Promise<Outcome> {
+  async evaluate(
+    code: string,
+    file: string,
+    mode: EvaluateMode,
+    language: Language = languageOf(file),
+  ): Promise<Outcome> {
     const { columns } = this.#options.output;
     this.#options.guard?.beginInput();
     const answer = await this.#ask((id) => {
       this.#evaluating = id;
-      return { type: 'evaluate', id, code, file, mode, columns };
+      return { type: 'evaluate', id, code, file, mode, language, columns };
     });
     this.#evaluating = undefined;
     this.#rearm();
@@ -129,15 +140,21 @@ export class ShellSession {
     return answer.outcome;
   }
 
-  async complete(line: string): Promise<Completions> {
-    const answer = await this.#ask((id) => ({ type: 'complete', id, line }));
+  async complete(line: string, language: Language = 'typescript'): Promise<Completions> {
+    const answer = await this.#ask((id) => ({ type: 'complete', id, line, language }));
     if (answer.type !== 'completed') throw new WalbError('internal', 'wrong answer of the worker');
     return answer.completions;
   }
 
   /** Signature and summary of the call that the end of the line is in. */
-  async hint(line: string): Promise<string | undefined> {
-    const answer = await this.#ask((id) => ({ type: 'complete', id, line, hintOnly: true }));
+  async hint(line: string, language: Language = 'typescript'): Promise<string | undefined> {
+    const answer = await this.#ask((id) => ({
+      type: 'complete',
+      id,
+      line,
+      hintOnly: true,
+      language,
+    }));
     return answer.type === 'completed' ? answer.completions.hint : undefined;
   }
 

@@ -70,11 +70,15 @@ const TABLES: Readonly<Record<string, readonly Column[]>> = {
 const MAX_RECORD_COLUMNS = 12;
 const MAX_ROWS = 1000;
 
-/** What the prompt prints for a result; '' for None. */
-export function display(value: unknown, options: ShowOptions): string {
+/** What the prompt prints for a result; '' for None. `show`: for what is neither text nor table. */
+export function display(
+  value: unknown,
+  options: ShowOptions,
+  show = (other: unknown): string => repr(other, options.columns),
+): string {
   if (value === undefined || value === null) return '';
   if (typeof value === 'string' && value.includes('\n')) return value.replace(/\n$/, '');
-  return tableOf(serversOf(value) ?? value, options) ?? repr(value, options.columns);
+  return tableOf(serversOf(value) ?? value, options) ?? show(value);
 }
 
 /** A layout is shown as its servers. */

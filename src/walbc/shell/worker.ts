@@ -8,6 +8,7 @@ import { Writable } from 'node:stream';
 import { type MessagePort, parentPort, workerData } from 'node:worker_threads';
 import { bookNames } from './book-names.ts';
 import { BridgeCaller } from './bridge-caller.ts';
+import { sleep } from './builtins.ts';
 import { type CompletionScope, complete, hintAt } from './complete.ts';
 import { describeError } from './describe-error.ts';
 import { Evaluator } from './evaluate.ts';
@@ -17,6 +18,7 @@ import { acceptingKeywords, keywordsFor, toPositional } from './keywords.ts';
 import type { WorkerLibrary } from './library-names.ts';
 import { printer } from './printer.ts';
 import type { FromWorker, Setup, ToWorker, WorkerData } from './protocol.ts';
+import type { ShellPython } from './python/shell-python.ts';
 import { parametersOf } from './remote-shape.ts';
 import { nameSignature } from './signature.ts';
 import { KEYWORDS_FUNCTION } from './source.ts';
@@ -46,7 +48,33 @@ const ambient = new Set(Object.getOwnPropertyNames(globalThis));
 /** Functions that the shell brings along; all others are the operator's. */
 const ofShell = new WeakSet<object>();
 const help = new Help(library.docs);
-const evaluator = new Evaluator({ write, show: () => look });
+/** What the shell defines for the TypeScript mode, where Python may have its own. */
+const ofTypeScript = new Map<string, unknown>();
+let argv: readonly string[] = [];
+let loading: Promise<ShellPython> | undefined;
+let loaded: ShellPython | undefined;
+
+/** The Python mode; its modules are loaded only when it is used. */
+async function loadPython(): Promise<ShellPython> {
+  const { ShellPython } = await import('./python/shell-python.ts');
+  loaded = new ShellPython({
+    write,
+    writeError: (text) => void process.stderr.write(text),
+    show: () => look,
+    sleep,
+    help,
+    argv,
+    ambient,
+    originals: ofTypeScript,
+  });
+  return loaded;
+}
+
+const evaluator = new Evaluator({
+  write,
+  show: () => look,
+  python: () => (loading ??= loadPython()),
+});
 const scope: CompletionScope = { globals: globalThis, ambient, help };
 /** What `require('walb-ts')` of a runbook gives: the same names, whose calls block. */
 const packageNames: Record<string, unknown> = {};
@@ -61,9 +89,11 @@ function setUp(setup: Setup): void {
   for (const shape of setup.remotes)
     define(shape.name, callable(shape.name, standIns.define(shape), shape.params));
   for (const [name, value] of Object.entries(setup.globals)) define(name, decode(value, standIns));
+  argv = setup.argv;
   defineShellNames(setup.argv);
   for (const name of Object.getOwnPropertyNames(globalThis)) {
     const value: unknown = Reflect.get(globalThis, name);
+    if (!ambient.has(name)) ofTypeScript.set(name, value);
     if (typeof value === 'function' && !ambient.has(name)) ofShell.add(value);
   }
 }
@@ -161,10 +191,10 @@ port.on('message', async (message: ToWorker) => {
       break;
     case 'evaluate': {
       look.columns = message.columns;
-      const { id, code, file, mode } = message;
+      const { id, code, file, mode, language } = message;
       if (file.startsWith('/')) Reflect.set(globalThis, 'require', requireFrom(file));
       evaluating = id;
-      post({ type: 'evaluated', id, outcome: await evaluator.run(code, file, mode) });
+      post({ type: 'evaluated', id, outcome: await evaluator.run(code, file, mode, language) });
       break;
     }
     case 'complete': {
@@ -180,9 +210,11 @@ port.on('message', async (message: ToWorker) => {
 function completeQuietly({
   line,
   hintOnly,
+  language,
 }: Extract<ToWorker, { type: 'complete' }>): ReturnType<typeof complete> {
   try {
-    return hintOnly === true ? hintAt(line, scope) : complete(line, scope);
+    const within = language === 'python' ? (loaded?.completionScope() ?? scope) : scope;
+    return hintOnly === true ? hintAt(line, within) : complete(line, within);
   } catch {
     return { matches: [], typed: '' };
   }
