@@ -22,7 +22,7 @@ import { type ApplyPlan, diffsUpTo, formatSpanOf, planApply } from '../wdiff/ind
 import { dropCold, promoteCold } from './cold.ts';
 import type { ArchiveConfig } from './config.ts';
 import { Pacer } from './pacer.ts';
-import type { ArchiveVolume } from './volume.ts';
+import { APPLY, type ArchiveVolume } from './volume.ts';
 import { writeDiffs } from './write-diffs.ts';
 
 /** Checks and starts the apply; it goes on after the reply. `gid` need not be a snapshot. */
@@ -35,6 +35,7 @@ export function startApply(config: ArchiveConfig, volume: ArchiveVolume, gid: Gi
     async (task) => {
       using _foreground = foreground;
       await volume.during('Apply', () => applyUpTo(config, volume, gid, task));
+      volume.remember(APPLY);
     },
     { total: volume.sizeLb ?? 0 },
   );

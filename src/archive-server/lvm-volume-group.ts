@@ -97,6 +97,12 @@ export class LvmVolumeGroup {
     return Math.floor((pool.size * (100 - (pool.usedPercent ?? 0))) / 100);
   }
 
+  /** Size of the thin pool; 0, not known, of a group without one. */
+  totalBytes(): Bytes {
+    this.#refreshIfOld();
+    return this.#volumes.get(this.pool)?.size ?? 0;
+  }
+
   /**
    * At start-up: reads the group and makes sure that it can be used. Images that the host did not
    * activate are activated. Throws `not-found` or `conflict` saying what to change.

@@ -36,7 +36,7 @@ import { expectMessage, unexpectedMessage } from '../server/expect-message.ts';
 import type { ServerCore } from '../server/server-core.ts';
 import { type Diff, formatSpan, relation } from '../wdiff/index.ts';
 import type { ArchiveConfig } from './config.ts';
-import type { ArchiveVolume } from './volume.ts';
+import { type ArchiveVolume, WDIFF_RECEIVED } from './volume.ts';
 
 export interface ReceiverHost {
   readonly core: ServerCore;
@@ -219,8 +219,7 @@ async function store(
     discardTemporary(host.core.env.files, handle);
     throw error;
   }
-  volume.lastReceived = volume.now();
-  volume.lastSender = clientId;
+  volume.remember(WDIFF_RECEIVED, clientId);
   volume.succeeded();
   volume.clearGap();
   volume.touch('diff', 'restorable');

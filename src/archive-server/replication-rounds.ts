@@ -34,7 +34,7 @@ import {
 } from './replication-session.ts';
 import { packsOf } from './replication-stream.ts';
 import { openSnapshot } from './snapshot-view.ts';
-import type { ArchiveVolume } from './volume.ts';
+import { type ArchiveVolume, WDIFF_RECEIVED } from './volume.ts';
 
 /** The client sends what differs between this latest snapshot and a later one of its own. */
 export async function receiveHashRound(
@@ -155,7 +155,7 @@ async function store(
   await removeStrangers(volume, uuid);
   const added = await catalogue.add(handle, diff);
   await catalogue.remove(diffsWithin(catalogue.diffs, added.B.b, added.E.b));
-  volume.lastReceived = volume.now();
+  volume.remember(WDIFF_RECEIVED, volume.lastSender);
   volume.touch('diff', 'restorable');
   log.info({ diff: formatSpan(added) }, 'replicated diff stored');
 }

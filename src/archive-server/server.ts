@@ -23,11 +23,11 @@ import {
   type StatusReply,
   type StopRequest,
   snapshotToMessage,
-  toErrorInfo,
   type VolumeState,
   type VolumeView,
 } from '../rpc/index.ts';
 import type { ControlLogic } from '../server/control.ts';
+import { nextFailure } from '../server/failures.ts';
 import type { ServerCore } from '../server/server-core.ts';
 import { type CommonSettings, clearView, commonStatus } from '../server/status.ts';
 import { commandBindings } from './commands.ts';
@@ -86,16 +86,19 @@ export class ArchiveServer implements ControlLogic {
   async load(): Promise<void> {
     const { files } = this.core.env;
     await makeDirectoryDurably(files, this.config.baseDirectory);
+    this.core.history.open(this.config.baseDirectory);
     await this.#parts.volumeGroup?.load();
     for (const name of files.list(this.config.baseDirectory)) {
       if (isVolumeId(name)) await this.#loadVolume(name);
     }
+    this.core.history.keepOnly(this.volumes());
   }
 
   async stopWork(): Promise<void> {
     // First the exports: filling one is a task, which would be waited for.
     await this.exports.closeAll();
     await Promise.all([...this.#volumes.values()].map(({ tasks }) => tasks.settled()));
+    await this.core.history.close();
   }
 
   bindings(): Binding[] {
@@ -314,11 +317,12 @@ export class ArchiveServer implements ControlLogic {
   #lastErrorOf(id: string): LastError | undefined {
     const error = this.#broken.get(id);
     if (error === undefined) return undefined;
-    return { error: toErrorInfo(error), time: this.core.started, count: 1, peer: '' };
+    return nextFailure(undefined, error, this.core.started);
   }
 
   #forget(volume: ArchiveVolume): void {
     this.#volumes.delete(volume.id);
+    volume.forgetHistory();
     this.core.hub.notify(volume.id);
   }
 
@@ -352,6 +356,7 @@ export class ArchiveServer implements ControlLogic {
       keepOneColdSnapshot: config.keepOneColdSnapshot === true,
       imageStore: volumeGroup?.kind ?? 'file',
       imageStoreFreeBytes: volumeGroup?.freeBytes() ?? files.freeBytes(config.baseDirectory),
+      imageStoreTotalBytes: volumeGroup?.totalBytes() ?? files.totalBytes(config.baseDirectory),
       discard: DISCARD_MESSAGES[config.discard],
       syncCompression: compressionToMessage(config.syncCompression),
       fsyncIntervalBytes: config.fsyncInterval,

@@ -19,8 +19,11 @@ export function summaryOf(volume: ArchiveVolume): ArchiveVolumeSummary {
     state: volume.state,
     totalNumAction: volume.actions.total,
     stopState: volume.stop.state,
-    lastSync: volume.lastSync,
-    lastWdiffReceived: volume.lastReceived,
+    lastSync: volume.lastSync.success,
+    lastWdiffReceived: volume.lastReceived.success,
+    lastSender: volume.lastSender,
+    lastApply: volume.lastApply.success,
+    ...newestRestorable(volume),
     numDiff: volume.catalogue.diffs.size,
     ...(sizeLb === undefined ? {} : { sizeLb }),
     latest: volume.catalogue.hasBase() ? snapshotToMessage(volume.latest()) : undefined,
@@ -28,6 +31,15 @@ export function summaryOf(volume: ArchiveVolume): ArchiveVolumeSummary {
     lastError: volume.lastError,
     gaps: volume.gaps(),
   };
+}
+
+function newestRestorable({
+  catalogue,
+}: ArchiveVolume): Pick<ArchiveVolumeSummary, 'newestRestorableGid' | 'newestRestorableTimestamp'> {
+  const { diffs, base } = catalogue;
+  const newest = catalogue.hasBase() ? restorableSnapshots(diffs, base).at(-1) : undefined;
+  if (newest === undefined) return { newestRestorableTimestamp: 0 };
+  return { newestRestorableGid: newest.gid, newestRestorableTimestamp: newest.timestamp };
 }
 
 export function fullStatusOf(volume: ArchiveVolume, exports: number): ArchiveVolumeStatus {
@@ -51,7 +63,6 @@ export function fullStatusOf(volume: ArchiveVolume, exports: number): ArchiveVol
     numExports: exports,
     progress: volume.tasks.progress(),
     tasks: volume.tasks.results(),
-    lastSender: volume.lastSender,
   };
 }
 
@@ -83,6 +94,8 @@ export function clearStatus(volume: string): ArchiveVolumeStatus {
     progress: [],
     tasks: [],
     lastSender: '',
+    newestRestorableTimestamp: 0,
+    lastApply: 0,
   };
 }
 

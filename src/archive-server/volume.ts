@@ -16,6 +16,7 @@ import {
   WalbError,
 } from '../core/index.ts';
 import { diffToMessage, type GapReport, snapshotToMessage } from '../rpc/index.ts';
+import type { Remembered } from '../server/history.ts';
 import type { ServerCore } from '../server/server-core.ts';
 import { ServerVolume } from '../server/volume.ts';
 import { findGaps, type Snapshot, stateUpTo } from '../wdiff/index.ts';
@@ -36,6 +37,11 @@ import { TimedLock } from './timed-lock.ts';
 /** Where the settings do not say anything else. */
 const LOCK_TIME_MS: Millis = 10_000;
 
+/** Subjects of the history. */
+export const WDIFF_RECEIVED = 'wdiff-received';
+export const APPLY = 'apply';
+const SYNC = 'sync';
+
 export type ImageStoreFactory = (volume: string, directory: string) => ImageStore;
 
 export class ArchiveVolume extends ServerVolume<
@@ -52,9 +58,6 @@ export class ArchiveVolume extends ServerVolume<
   readonly replicas = new Replicas();
   /** Snapshots that a running restore leads to: a merge leaves them where they are. */
   readonly wanted = new Set<Gid>();
-  lastSync: UnixSeconds = 0;
-  lastReceived: UnixSeconds = 0;
-  lastSender = '';
   /** Blocks done by the running full, hash or resync server; 0 = none. */
   progressLb: Lb = 0;
   #refusedGap: GapReport | undefined;
@@ -128,10 +131,28 @@ export class ArchiveVolume extends ServerVolume<
 
   /** A backup or replication from `sender` has brought everything that was missing. */
   synced(sender: string): void {
-    this.lastSync = this.now();
-    this.lastSender = sender;
+    this.remember(SYNC, sender);
     this.succeeded();
     this.clearGap();
+  }
+
+  /** The last backup or replication that ended. */
+  get lastSync(): Remembered {
+    return this.remembered(SYNC);
+  }
+
+  get lastReceived(): Remembered {
+    return this.remembered(WDIFF_RECEIVED);
+  }
+
+  get lastApply(): Remembered {
+    return this.remembered(APPLY);
+  }
+
+  /** Proxy, archive or storage that brought something last. */
+  get lastSender(): string {
+    const { lastSync, lastReceived } = this;
+    return lastSync.success > lastReceived.success ? lastSync.peer : lastReceived.peer;
   }
 
   /** Makes a plan for snapshot `gid`; when it can not be found because diffs are missing, says so. */

@@ -76,11 +76,7 @@ export async function receiveWlog(
     host.diffsArrived(volume);
     throw error;
   }
-  volume.lastReceived = volume.now();
-  volume.lastStorage = context.clientId;
-  volume.succeeded();
-  volume.clearSendErrors();
-  volume.touch('diff');
+  volume.received(context.clientId);
   // Before the acknowledgement, so that a storage that sends on at once is not refused.
   change.commit();
   host.diffsArrived(volume);

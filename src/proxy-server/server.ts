@@ -51,6 +51,7 @@ export class ProxyServer implements ControlLogic {
   async load(): Promise<void> {
     const { files } = this.core.env;
     await makeDirectoryDurably(files, this.config.baseDirectory);
+    this.core.history.open(this.config.baseDirectory);
     for (const name of files.list(this.config.baseDirectory)) {
       if (!isVolumeId(name) || !this.#isVolumeDirectory(name)) continue;
       const volume = new ProxyVolume(this.core, this.config, name, 'Stopped');
@@ -62,6 +63,7 @@ export class ProxyServer implements ControlLogic {
       await volume.spool.load();
       this.#volumes.set(name, volume);
     }
+    this.core.history.keepOnly(this.volumes());
     if (this.config.startStopped) return;
     for (const volume of this.#volumes.values()) await this.#startVolume(volume);
   }
@@ -70,6 +72,7 @@ export class ProxyServer implements ControlLogic {
   async stopWork(): Promise<void> {
     await this.#sends.stop();
     await Promise.all([...this.#volumes.values()].map((volume) => volume.tasks.settled()));
+    await this.core.history.close();
   }
 
   bindings(): Binding[] {
@@ -296,6 +299,7 @@ export class ProxyServer implements ControlLogic {
 
   #forget(volume: ProxyVolume): void {
     this.#volumes.delete(volume.id);
+    volume.forgetHistory();
     this.core.hub.notify(volume.id);
   }
 

@@ -2,21 +2,13 @@
  * One volume at a proxy: its spool, and one send queue per archive with what is known of its
  * progress. Which work runs when is decided in server.ts.
  */
-import {
-  type Gid,
-  type Millis,
-  throwIfAborted,
-  type UnixSeconds,
-  WalbError,
-} from '../core/index.ts';
+import { type Gid, type Millis, throwIfAborted, type UnixSeconds } from '../core/index.ts';
 import {
   compressionToMessage,
   type GapReport,
-  type LastError,
   type ProxyArchiveStatus,
   type ProxyVolumeStatus,
   type ProxyVolumeSummary,
-  toErrorInfo,
   type VolumeView,
 } from '../rpc/index.ts';
 import type { ServerCore } from '../server/server-core.ts';
@@ -32,14 +24,15 @@ import {
   proxyModel,
 } from './states.ts';
 
+/** Subject of the history. */
+const WLOG_RECEIVED = 'wlog-received';
+
 /** What is remembered of one archive's queue between sends; in memory only. */
 export interface QueueState {
   /** No more retries until the operator kicks, or new log arrives (`is-wdiff-send-error`). */
   sendError: boolean;
   /** Last retry delay; undefined after a success. */
   delay: Millis | undefined;
-  lastSent: UnixSeconds;
-  lastError: LastError | undefined;
   /** First attempt since which the archive has not even answered; undefined after an answer. */
   silentSince: UnixSeconds | undefined;
   gap: GapReport | undefined;
@@ -48,8 +41,8 @@ export interface QueueState {
 
 export class ProxyVolume extends ServerVolume<ProxyState, ProxyTrigger, ProxyAction, ProxyCommand> {
   readonly spool: Spool;
+  /** Since the process started: what the retry timeout counts from (C.4). */
   lastReceived: UnixSeconds = 0;
-  lastStorage = '';
   readonly #core: ServerCore;
   readonly #retryTimeout: UnixSeconds;
   readonly #queues = new Map<string, QueueState>();
@@ -76,8 +69,6 @@ export class ProxyVolume extends ServerVolume<ProxyState, ProxyTrigger, ProxyAct
       state = {
         sendError: false,
         delay: undefined,
-        lastSent: 0,
-        lastError: undefined,
         silentSince: undefined,
         gap: undefined,
         discarded: 0,
@@ -89,6 +80,16 @@ export class ProxyVolume extends ServerVolume<ProxyState, ProxyTrigger, ProxyAct
 
   forgetQueue(archive: string): void {
     this.#queues.delete(archive);
+    this.forgetHistory(sentTo(archive));
+  }
+
+  /** Log has come in and is queued for every archive. */
+  received(storage: string): void {
+    this.lastReceived = this.now();
+    this.remember(WLOG_RECEIVED, storage);
+    this.succeeded();
+    this.clearSendErrors();
+    this.touch('diff');
   }
 
   /** New log: an archive that was given up deserves another try. */
@@ -109,10 +110,7 @@ export class ProxyVolume extends ServerVolume<ProxyState, ProxyTrigger, ProxyAct
   }
 
   sendFailed(archive: string, thrown: unknown): void {
-    const state = this.queue(archive);
-    const count = (state.lastError?.count ?? 0) + 1;
-    const error = toErrorInfo(WalbError.from(thrown));
-    state.lastError = { error, time: this.now(), count, peer: archive };
+    this.rememberFailure(sentTo(archive), thrown, archive);
     this.changed.notify();
   }
 
@@ -120,10 +118,9 @@ export class ProxyVolume extends ServerVolume<ProxyState, ProxyTrigger, ProxyAct
     const state = this.queue(archive);
     state.sendError = false;
     state.delay = undefined;
-    state.lastError = undefined;
     state.silentSince = undefined;
     state.gap = undefined;
-    state.lastSent = this.now();
+    this.remember(sentTo(archive), archive);
     this.touch('diff');
   }
 
@@ -144,6 +141,7 @@ export class ProxyVolume extends ServerVolume<ProxyState, ProxyTrigger, ProxyAct
     const state = this.queue(archive);
     const queued = this.spool.queue(archive);
     const range = gidRange(queued);
+    const sent = this.remembered(sentTo(archive));
     return {
       archive,
       address: info?.address ?? '',
@@ -153,10 +151,10 @@ export class ProxyVolume extends ServerVolume<ProxyState, ProxyTrigger, ProxyAct
       numDiff: queued.length,
       wdiffTotalSizeBytes: totalSize(queued),
       ...(range === undefined ? {} : { minGid: range.min, maxGid: range.max }),
-      lastWdiffSent: state.lastSent,
+      lastWdiffSent: sent.success,
       isWdiffSendError: this.isSendError(archive),
       wdiffSendDelayMeasuredSec: this.#ageOf(queued),
-      lastError: state.lastError,
+      lastError: sent.failure,
       gap: state.gap,
       ...(nextTry === undefined ? {} : { nextTryMs: Math.round(nextTry) }),
       discardedDiffs: state.discarded,
@@ -165,13 +163,15 @@ export class ProxyVolume extends ServerVolume<ProxyState, ProxyTrigger, ProxyAct
 
   summary(archives: ProxyArchiveStatus[]): ProxyVolumeSummary {
     const received = this.spool.received();
+    const { success, peer } = this.remembered(WLOG_RECEIVED);
     return {
       volume: this.id,
       state: this.state,
       stopState: this.stop.state,
       numDiff: received.length,
       totalSizeBytes: totalSize(received),
-      lastWlogReceived: this.lastReceived,
+      lastWlogReceived: success,
+      lastStorage: peer,
       archives,
       spoolBytes: this.spool.usedBytes(),
       lastError: this.lastError,
@@ -183,7 +183,6 @@ export class ProxyVolume extends ServerVolume<ProxyState, ProxyTrigger, ProxyAct
       ...this.summary(archives),
       sizeLb: this.spool.sizeLb,
       totalNumAction: this.actions.total,
-      lastStorage: this.lastStorage,
       progress: this.tasks.progress(),
       tasks: this.tasks.results(),
     };
@@ -223,6 +222,11 @@ export class ProxyVolume extends ServerVolume<ProxyState, ProxyTrigger, ProxyAct
     const oldest = queued[0];
     return oldest === undefined ? 0 : Math.max(0, this.now() - oldest.diff.timestamp);
   }
+}
+
+/** Subject of the history: sends to an archive. */
+function sentTo(archive: string): string {
+  return `wdiff-sent/${archive}`;
 }
 
 export function totalSize(diffs: readonly SpooledDiff[]): number {

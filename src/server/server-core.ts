@@ -16,6 +16,7 @@ import {
 import type { HostType, ServerIdentity } from '../rpc/index.ts';
 import { ChangeHub } from './change-hub.ts';
 import { ForegroundLimit } from './foreground.ts';
+import { History } from './history.ts';
 import type { VolumeHost } from './volume.ts';
 
 export type ShutdownKind = 'graceful' | 'force';
@@ -34,6 +35,8 @@ export class ServerCore implements VolumeHost {
   readonly log: Logger;
   readonly identity: ServerIdentity;
   readonly hub = new ChangeHub();
+  /** Opened by the server once it knows its base directory. */
+  readonly history: History;
   readonly foreground: ForegroundLimit;
   readonly pid: number;
   readonly started: UnixSeconds;
@@ -52,6 +55,7 @@ export class ServerCore implements VolumeHost {
       instance: toHex(env.random.bytes(8)),
     };
     this.foreground = new ForegroundLimit(options.maxForegroundTasks);
+    this.history = new History(env);
     this.pid = options.pid;
     this.started = this.now();
   }

@@ -41,6 +41,7 @@ export function commonStatus(
     version: settings.version,
     memoryBytes: settings.memoryBytes(),
     diskFreeBytes: core.env.files.freeBytes(settings.baseDirectory),
+    diskTotalBytes: core.env.files.totalBytes(settings.baseDirectory),
     shuttingDown: core.isShuttingDown,
   };
 }

@@ -17,15 +17,20 @@ import {
   StopControl,
   toUnixSeconds,
   type UnixSeconds,
-  WalbError,
+  type WalbError,
 } from '../core/index.ts';
-import { type Action, type ActionStatus, type LastError, toErrorInfo } from '../rpc/index.ts';
+import type { Action, ActionStatus, LastError } from '../rpc/index.ts';
 import type { ChangeHub } from './change-hub.ts';
+import { nextFailure } from './failures.ts';
 import type { ForegroundLimit } from './foreground.ts';
+import type { History, Remembered } from './history.ts';
 import { TaskLog } from './task-log.ts';
 
 /** Lists whose change a watcher is told by a counter (VolumeView). */
 export type RevisionName = 'restorable' | 'restored' | 'cold' | 'diff' | 'archiveInfo' | 'size';
+
+/** Subject of the history for what a server retries for a volume as a whole. */
+const WORK = 'work';
 
 interface Outcome {
   ended: UnixSeconds;
@@ -39,6 +44,7 @@ export interface VolumeHost {
   readonly log: Logger;
   readonly hub: ChangeHub;
   readonly foreground: ForegroundLimit;
+  readonly history: History;
   readonly nextTaskId: () => number;
 }
 
@@ -59,7 +65,6 @@ export class ServerVolume<
   readonly #model: StateModel<State, Trigger, ActionName, Command>;
   readonly #outcomes = new Map<ActionName, Outcome>();
   readonly #revisions = new Map<RevisionName, number>();
-  #lastError: LastError | undefined;
 
   constructor(
     host: VolumeHost,
@@ -101,21 +106,39 @@ export class ServerVolume<
   }
 
   get lastError(): LastError | undefined {
-    return this.#lastError;
+    return this.remembered(WORK).failure;
   }
 
   /** Remembers a failure of something that will be retried; shown in status until `succeeded`. */
   failed(thrown: unknown, peer = ''): void {
-    const error = toErrorInfo(WalbError.from(thrown));
-    const count = (this.#lastError?.count ?? 0) + 1;
-    this.#lastError = { error, time: this.now(), count, peer };
+    this.#host.history.failed(this.id, WORK, thrown, this.now(), peer);
     this.changed.notify();
   }
 
   succeeded(): void {
-    if (this.#lastError === undefined) return;
-    this.#lastError = undefined;
+    if (this.lastError === undefined) return;
+    this.#host.history.succeeded(this.id, WORK, this.now());
     this.changed.notify();
+  }
+
+  /** What is known of a subject, from before the server was started too. */
+  remembered(subject: string): Remembered {
+    return this.#host.history.at(this.id, subject);
+  }
+
+  /** Something went well that status shows the time of. */
+  remember(subject: string, peer = ''): void {
+    this.#host.history.succeeded(this.id, subject, this.now(), peer);
+  }
+
+  /** Something failed that status shows until it goes well. */
+  rememberFailure(subject: string, thrown: unknown, peer = ''): void {
+    this.#host.history.failed(this.id, subject, thrown, this.now(), peer);
+  }
+
+  /** The volume, or one subject, is no more. */
+  forgetHistory(subject?: string): void {
+    this.#host.history.forget(this.id, subject);
   }
 
   revision(name: RevisionName): number {
@@ -139,8 +162,7 @@ export class ServerVolume<
       outcome.error = undefined;
       return result;
     } catch (thrown) {
-      const count = (outcome.error?.count ?? 0) + 1;
-      outcome.error = { error: toErrorInfo(WalbError.from(thrown)), time: this.now(), count, peer };
+      outcome.error = nextFailure(outcome.error, thrown, this.now(), peer);
       throw thrown;
     } finally {
       outcome.ended = this.now();

@@ -33,7 +33,7 @@ import { withStallLimit } from '../server/stall-limit.ts';
 import type { BackupHost, Run } from './backup-scan.ts';
 import { openFull } from './full-backup.ts';
 import { openHash } from './hash-backup.ts';
-import type { StorageVolume } from './volume.ts';
+import { BACKUP, type StorageVolume } from './volume.ts';
 
 /** The archive checks and answers within this, or the backup is not begun. */
 const ACCEPT_TIMEOUT_MS: Millis = 60_000;
@@ -89,7 +89,7 @@ async function finishBackup(
     volume.failed(error, host.config.archive);
     throw error;
   }
-  volume.lastBackup = volume.now();
+  volume.remember(BACKUP, host.config.archive);
   volume.succeeded();
 }
 

@@ -15,19 +15,27 @@ import {
   type UnixSeconds,
   WalbError,
 } from '../core/index.ts';
-import { ControlRpc, HostType, type LastError, type ProxyLink, toErrorInfo } from '../rpc/index.ts';
+import { ControlRpc, HostType, type LastError, type ProxyLink } from '../rpc/index.ts';
+import { nextFailure } from '../server/failures.ts';
 import type { ServerCore } from '../server/server-core.ts';
 
 const CHECK_INTERVAL_MS: Millis = 1_000;
 /** A proxy checked more recently than this is left alone. */
 const CHECK_AGE_MS: Millis = 10_000;
 const CHECK_TIMEOUT_MS: Millis = 3_000;
+/**
+ * A proxy that answered its heartbeat but not a transfer is asked last for so long: each transfer would
+ * wait for it again before the spare gets its turn.
+ */
+const AVOID_MS: Millis = 60_000;
 
 interface Proxy {
   readonly address: string;
   isAvailable: boolean;
   /** Monotonic; undefined = due. */
   lastCheck: Millis | undefined;
+  /** Monotonic; until then others are preferred. */
+  avoidUntil: Millis;
   nodeId: string;
   lastSuccess: UnixSeconds;
   lastTransfer: UnixSeconds;
@@ -51,6 +59,7 @@ export class ProxyPool {
       address,
       isAvailable: true,
       lastCheck: undefined,
+      avoidUntil: 0,
       nodeId: '',
       lastSuccess: 0,
       lastTransfer: 0,
@@ -70,14 +79,28 @@ export class ProxyPool {
     this.#timer?.();
   }
 
-  /** Addresses of the available proxies, the preferred one first. */
+  /** Addresses of the available proxies, the preferred one first; those that hang last. */
   available(): string[] {
-    return this.#proxies.filter(({ isAvailable }) => isAvailable).map(({ address }) => address);
+    const now = this.#env.clock.monotonic();
+    const hangs = ({ avoidUntil }: Proxy): number => (avoidUntil > now ? 1 : 0);
+    return this.#proxies
+      .filter(({ isAvailable }) => isAvailable)
+      .sort((a, b) => hangs(a) - hangs(b))
+      .map(({ address }) => address);
+  }
+
+  /** The proxy neither took nor refused a transfer. */
+  unanswered(address: string): void {
+    const proxy = this.#proxies.find((p) => p.address === address);
+    if (proxy !== undefined) proxy.avoidUntil = this.#env.clock.monotonic() + AVOID_MS;
   }
 
   /** A kick: all are due for a check, and with none available one is asked at once. */
   async kick(): Promise<void> {
-    for (const proxy of this.#proxies) proxy.lastCheck = undefined;
+    for (const proxy of this.#proxies) {
+      proxy.lastCheck = undefined;
+      proxy.avoidUntil = 0;
+    }
     if (this.available().length === 0) await this.#checkAll();
   }
 
@@ -150,9 +173,7 @@ export class ProxyPool {
 
   #failed(proxy: Proxy, error: WalbError): void {
     proxy.isAvailable = false;
-    const count = (proxy.lastError?.count ?? 0) + 1;
-    const { address } = proxy;
-    proxy.lastError = { error: toErrorInfo(error), time: this.#core.now(), count, peer: address };
+    proxy.lastError = nextFailure(proxy.lastError, error, this.#core.now(), proxy.address);
   }
 
   #changed(proxy: Proxy): void {

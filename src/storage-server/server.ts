@@ -33,6 +33,7 @@ import { type CommonSettings, clearView } from '../server/status.ts';
 import type { DeviceOpener } from '../wdev/volume-device.ts';
 import { startBackup } from './backup.ts';
 import type { StorageConfig } from './config.ts';
+import { LogSampler } from './log-sampler.ts';
 import { dumpLogpackHeader } from './logpack-dump.ts';
 import { ProxyPool } from './proxies.ts';
 import { INITIAL_RECORDS, newestRecord } from './records.ts';
@@ -41,7 +42,9 @@ import type { StorageCommand } from './states.ts';
 import { clearStatus, fullStatusOf, serverStatusOf, viewOf } from './status.ts';
 import { stopStorageVolume } from './stop.ts';
 import { TsDeltaWatcher } from './ts-delta.ts';
+import { UnservedVolumes } from './unserved.ts';
 import { StorageVolume } from './volume.ts';
+import { VolumeFiles } from './volume-files.ts';
 
 export class StorageServer implements ControlLogic {
   readonly core: ServerCore;
@@ -50,8 +53,10 @@ export class StorageServer implements ControlLogic {
   readonly #settings: CommonSettings;
   readonly #devices: DeviceOpener;
   readonly #volumes = new Map<string, StorageVolume>();
+  readonly #unserved: UnservedVolumes;
   readonly #scheduler: Scheduler;
   readonly #tsDelta: TsDeltaWatcher;
+  readonly #sampler: LogSampler;
   #scanLbPerSec: Lb;
 
   constructor(
@@ -67,28 +72,44 @@ export class StorageServer implements ControlLogic {
     this.#scanLbPerSec = config.fullScanLbPerSec;
     this.proxies = new ProxyPool(core, config.proxies, () => this.#scheduler.queue.runNow());
     this.#scheduler = new Scheduler(this, (id) => this.find(id));
+    this.#unserved = new UnservedVolumes(
+      core,
+      { min: config.minDelay, max: config.maxDelay },
+      (id) => this.#loadVolume(id),
+      (id) => new VolumeFiles(core.env, `${config.baseDirectory}/${id}`).devicePath(),
+    );
     this.#tsDelta = new TsDeltaWatcher(core, config.archive, config.tsDeltaInterval, () =>
       [...this.#volumes.values()].filter(({ state }) => state === 'Target'),
     );
+    this.#sampler = new LogSampler(core, () => [...this.#volumes.values()]);
   }
 
-  /** Opens every volume of the base directory; targets and standbys are followed at once (W1). */
+  /**
+   * Opens every volume of the base directory; targets and standbys are followed at once (W1). One that
+   * can not be opened does not keep the others from being served.
+   */
   async load(): Promise<void> {
     const { files } = this.core.env;
     await makeDirectoryDurably(files, this.config.baseDirectory);
-    for (const name of files.list(this.config.baseDirectory)) {
-      if (isVolumeId(name)) await this.#loadVolume(name);
-    }
+    this.core.history.open(this.config.baseDirectory);
+    // At the same time: a device that does not answer must not hold up the others.
+    const ids = files.list(this.config.baseDirectory).filter(isVolumeId);
+    await Promise.all(ids.map((id) => this.#unserved.tryLoad(id)));
+    this.core.history.keepOnly(this.volumes());
     this.proxies.start();
     this.#tsDelta.start();
+    this.#sampler.start();
   }
 
   async stopWork(): Promise<void> {
     this.proxies.stop();
     this.#tsDelta.stop();
+    this.#sampler.stop();
+    await this.#unserved.stop();
     await this.#scheduler.queue.stop();
     await Promise.all([...this.#volumes.values()].map(({ tasks }) => tasks.settled()));
     await Promise.all([...this.#volumes.values()].map((volume) => volume.detach()));
+    await this.core.history.close();
   }
 
   bindings(): Binding[] {
@@ -145,28 +166,38 @@ export class StorageServer implements ControlLogic {
   // ---- ControlLogic
 
   volumes(): string[] {
-    return [...this.#volumes.keys()].sort();
+    return [...this.#volumes.keys(), ...this.#unserved.ids()].sort();
   }
 
   state(id: string): VolumeState {
+    this.#unserved.requireServed(id);
     return this.#volumes.get(id)?.state ?? 'Clear';
   }
 
   view(id: string): VolumeView {
     const volume = this.#volumes.get(id);
-    return volume === undefined ? clearView(id) : viewOf(volume);
+    if (volume !== undefined) return viewOf(volume);
+    return { ...clearView(id), lastError: this.#unserved.lastError(id) };
   }
 
   async status(id: string): Promise<StatusReply['status']> {
     if (id === '')
       return {
         $case: 'storage',
-        value: await serverStatusOf(this, this.#settings, this.#tsDelta, this.#scheduler.queue, [
-          ...this.#volumes.values(),
-        ]),
+        value: await serverStatusOf(
+          this,
+          this.#settings,
+          this.#tsDelta,
+          this.#scheduler.queue,
+          [...this.#volumes.values()],
+          this.#unserved,
+        ),
       };
     const volume = this.#volumes.get(id);
-    const value = volume === undefined ? clearStatus(id) : await fullStatusOf(volume);
+    const value =
+      volume === undefined
+        ? { ...clearStatus(id), lastError: this.#unserved.lastError(id) }
+        : await fullStatusOf(volume);
     return { $case: 'storageVolume', value };
   }
 
@@ -174,6 +205,7 @@ export class StorageServer implements ControlLogic {
     if (devicePath === '') {
       throw new WalbError('invalid-argument', 'init-vol needs the path of a walb device here');
     }
+    this.#unserved.requireServed(id);
     const volume = this.#volumes.get(id) ?? new StorageVolume(this.core, this.config, id, 'Clear');
     volume.admit('init-vol');
     this.#requireUnused(devicePath);
@@ -227,7 +259,7 @@ export class StorageServer implements ControlLogic {
   }
 
   async kick(): Promise<void> {
-    await this.proxies.kick();
+    await Promise.all([this.proxies.kick(), this.#unserved.retryNow()]);
     this.#scheduler.queue.runNow();
   }
 
@@ -303,6 +335,7 @@ export class StorageServer implements ControlLogic {
   #require(id: string, command: StorageCommand): StorageVolume {
     const volume = this.#volumes.get(checkVolumeId(id));
     if (volume !== undefined) return volume;
+    this.#unserved.requireServed(id);
     throw new WalbError(
       'wrong-state',
       `volume ${id} is Clear (not known here); ${command} needs it: run \`init-vol\` first`,
@@ -312,21 +345,25 @@ export class StorageServer implements ControlLogic {
 
   /** Two volumes on one device would free each other's log. */
   #requireUnused(devicePath: string): void {
-    const user = [...this.#volumes.values()].find((volume) => volume.devicePath === devicePath);
+    const served = [...this.#volumes.values()].find((volume) => volume.devicePath === devicePath);
+    const user = served?.id ?? this.#unserved.userOf(devicePath);
     if (user === undefined) return;
-    throw new WalbError('busy', `${devicePath} is used by volume ${user.id}`, {
-      details: { device: devicePath, volume: user.id },
+    throw new WalbError('busy', `${devicePath} is used by volume ${user}`, {
+      details: { device: devicePath, volume: user },
     });
   }
 
   #forget(volume: StorageVolume): void {
     this.#volumes.delete(volume.id);
+    volume.forgetHistory();
     this.core.hub.notify(volume.id);
   }
 
+  /** Throws what keeps the volume from being served. One whose directory is gone is none any more. */
   async #loadVolume(id: string): Promise<void> {
     const { log } = this.core;
     const probe = new StorageVolume(this.core, this.config, id, 'Clear');
+    if (!probe.files.exists()) return;
     if (!probe.files.isComplete()) {
       log.warn({ volume: id }, 'removing what an interrupted init or clear left');
       await probe.files.destroy();
@@ -335,9 +372,15 @@ export class StorageServer implements ControlLogic {
     const stored = await probe.files.load();
     const volume = new StorageVolume(this.core, this.config, id, stored.state);
     volume.restore(stored);
-    await volume.attach(stored.devicePath, await this.#devices.open(stored.devicePath));
+    const device = await this.#devices.open(stored.devicePath);
+    try {
+      await volume.attach(stored.devicePath, device);
+      await this.#checkHistory(volume);
+    } catch (error) {
+      await volume.detach();
+      throw error;
+    }
     this.#volumes.set(id, volume);
-    await this.#checkHistory(volume);
     if (volume.state === 'Target' || volume.state === 'Standby') this.monitor(volume);
   }
 

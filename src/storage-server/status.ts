@@ -2,6 +2,7 @@
 import { type Lb, MIB } from '../core/index.ts';
 import {
   compressionToMessage,
+  type LastError,
   type MetaLsidGid,
   StopState,
   type StorageStatus,
@@ -10,6 +11,7 @@ import {
   VolumeState,
   type VolumeView,
 } from '../rpc/index.ts';
+import { nextFailure } from '../server/failures.ts';
 import type { ServerCore } from '../server/server-core.ts';
 import { type CommonSettings, commonStatus } from '../server/status.ts';
 import type { TaskQueue } from '../server/task-queue.ts';
@@ -19,6 +21,7 @@ import type { ProxyPool } from './proxies.ts';
 import { type LsidGid, newestRecord } from './records.ts';
 import type { StorageAction } from './states.ts';
 import type { TsDeltaWatcher } from './ts-delta.ts';
+import type { UnservedVolumes } from './unserved.ts';
 import type { StorageVolume } from './volume.ts';
 
 const ACTIONS: readonly StorageAction[] = ['WlogSend', 'WlogRemove'];
@@ -36,6 +39,7 @@ export async function serverStatusOf(
   tsDelta: TsDeltaWatcher,
   queue: TaskQueue,
   volumes: readonly StorageVolume[],
+  unserved: Pick<UnservedVolumes, 'ids' | 'lastError'>,
 ): Promise<StorageStatus> {
   const { config, core } = host;
   const running = volumes.reduce((sum, { actions }) => sum + actions.total, 0);
@@ -56,11 +60,54 @@ export async function serverStatusOf(
       timeDiffMs: Math.round(dueIn),
     })),
     // A volume that is being made has no device yet; it must not hide the others.
-    volumes: await Promise.all(volumes.filter(({ isOpen }) => isOpen).map(summaryOf)),
+    volumes: [
+      ...(await Promise.all(volumes.filter(({ isOpen }) => isOpen).map(summaryOf))),
+      ...unserved.ids().map((id) => unreadable(id, VolumeState.CLEAR, unserved.lastError(id))),
+    ],
   };
 }
 
+/** A device that does not answer must not hide the other volumes. */
 async function summaryOf(volume: StorageVolume): Promise<StorageVolumeSummary> {
+  try {
+    return await readSummary(volume);
+  } catch (error) {
+    const last = nextFailure(volume.lastError, error, volume.now());
+    return unreadable(volume.id, volume.state, last);
+  }
+}
+
+/** Nothing is known of the log. */
+function unreadable(
+  volume: string,
+  state: VolumeState,
+  lastError: LastError | undefined,
+): StorageVolumeSummary {
+  return {
+    volume,
+    state,
+    logUsagePb: 0,
+    logCapacityPb: 0,
+    oldestGid: 0n,
+    latestGid: 0n,
+    oldestLsid: 0n,
+    permanentLsid: 0n,
+    pbs: 0,
+    isOverflow: false,
+    lagPb: 0,
+    lagSec: 0,
+    lastWlogSent: 0,
+    lastProxy: '',
+    lastBackup: 0,
+    lastError,
+    logRatePbPerSec: 0,
+    logGrowthPbPerSec: 0,
+    doneTimestamp: 0,
+    stopState: StopState.NOT_STOPPING,
+  };
+}
+
+async function readSummary(volume: StorageVolume): Promise<StorageVolumeSummary> {
   const lsids = await volume.lsids();
   const { records, info } = volume;
   return {
@@ -75,9 +122,14 @@ async function summaryOf(volume: StorageVolume): Promise<StorageVolumeSummary> {
     pbs: info.pbs,
     isOverflow: await volume.checkOverflow(),
     lagPb: lagPb(volume, lsids),
-    lastWlogSent: volume.lastSent,
+    lagSec: volume.lag,
+    lastWlogSent: volume.lastSent.success,
+    lastProxy: volume.lastSent.peer,
+    lastBackup: volume.lastBackup.success,
     lastError: volume.lastError,
     logRatePbPerSec: volume.logRate.perSecond,
+    logGrowthPbPerSec: volume.logRate.growthPerSecond,
+    doneTimestamp: records.done.timestamp,
     stopState: volume.stop.state,
   };
 }
@@ -85,7 +137,6 @@ async function summaryOf(volume: StorageVolume): Promise<StorageVolumeSummary> {
 export async function fullStatusOf(volume: StorageVolume): Promise<StorageVolumeStatus> {
   const lsids = await volume.lsids();
   const { records, info } = volume;
-  const waiting = records.queue[0];
   return {
     volume: volume.id,
     state: volume.state,
@@ -104,12 +155,13 @@ export async function fullStatusOf(volume: StorageVolume): Promise<StorageVolume
     queue: records.queue.map(recordMessage).reverse(),
     lsids,
     lagPb: lagPb(volume, lsids),
-    lagSec: waiting === undefined ? 0 : Math.max(0, volume.now() - waiting.timestamp),
-    lastWlogSent: volume.lastSent,
-    lastProxy: volume.lastProxy,
-    lastBackup: volume.lastBackup,
+    lagSec: volume.lag,
+    lastWlogSent: volume.lastSent.success,
+    lastProxy: volume.lastSent.peer,
+    lastBackup: volume.lastBackup.success,
     lastError: volume.lastError,
     logRatePbPerSec: volume.logRate.perSecond,
+    logGrowthPbPerSec: volume.logRate.growthPerSecond,
     progress: volume.tasks.progress(),
     tasks: volume.tasks.results(),
   };
@@ -140,6 +192,7 @@ export function clearStatus(volume: string): StorageVolumeStatus {
     lastBackup: 0,
     lastError: undefined,
     logRatePbPerSec: 0,
+    logGrowthPbPerSec: 0,
     progress: [],
     tasks: [],
   };

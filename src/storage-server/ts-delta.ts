@@ -3,7 +3,7 @@
  *
  * Source: semantics.md B.5; cli.md 1.5.
  */
-import { type CancelTimer, hasCode, type Millis, WalbError } from '../core/index.ts';
+import { type CancelTimer, type Channel, hasCode, type Millis, WalbError } from '../core/index.ts';
 import {
   type ArchiveLink,
   ArchiveRpc,
@@ -11,8 +11,8 @@ import {
   HostType,
   type LastError,
   type TsDelta,
-  toErrorInfo,
 } from '../rpc/index.ts';
+import { nextFailure } from '../server/failures.ts';
 import type { ServerCore } from '../server/server-core.ts';
 import { newestRecord } from './records.ts';
 import type { StorageVolume } from './volume.ts';
@@ -76,8 +76,9 @@ export class TsDeltaWatcher {
       return;
     }
     const { env, identity } = this.#core;
-    const channel = env.network.connect(this.#address, { clientId: identity.nodeId });
+    let channel: Channel | undefined;
     try {
+      channel = env.network.connect(this.#address, { clientId: identity.nodeId });
       const request = { volumes: targets.map(({ id }) => id) };
       const options = { timeout: ASK_TIMEOUT_MS, signal: this.#core.stopping };
       const reply = await channel.unary(ArchiveRpc.gatherLatestSnap, request, options);
@@ -88,14 +89,13 @@ export class TsDeltaWatcher {
     } catch (thrown) {
       if (!hasCode(thrown, 'cancelled')) this.#failed(WalbError.from(thrown));
     } finally {
-      channel.close();
+      channel?.close();
     }
   }
 
   #failed(error: WalbError): void {
-    const count = (this.#lastError?.count ?? 0) + 1;
     const peer = this.#address;
-    this.#lastError = { error: toErrorInfo(error), time: this.#core.now(), count, peer };
+    this.#lastError = nextFailure(this.#lastError, error, this.#core.now(), peer);
     this.#core.log.warn({ peer, err: error }, 'the archive did not tell its latest snapshots');
   }
 }

@@ -13,6 +13,7 @@ import {
   type UnixSeconds,
   WalbError,
 } from '../core/index.ts';
+import type { Remembered } from '../server/history.ts';
 import type { ServerCore } from '../server/server-core.ts';
 import { ServerVolume } from '../server/volume.ts';
 import type { DeviceInfo, Lsids, VolumeDevice } from '../wdev/volume-device.ts';
@@ -38,6 +39,12 @@ import {
 } from './states.ts';
 import { type StoredVolume, VolumeFiles } from './volume-files.ts';
 
+/** Subjects of the history. */
+export const WLOG_SENT = 'wlog-sent';
+export const BACKUP = 'backup';
+
+const INFINITY = Number.POSITIVE_INFINITY;
+
 export class StorageVolume extends ServerVolume<
   StorageState,
   StorageTrigger,
@@ -46,9 +53,6 @@ export class StorageVolume extends ServerVolume<
 > {
   readonly files: VolumeFiles;
   readonly logRate = new LogRate();
-  lastSent: UnixSeconds = 0;
-  lastProxy = '';
-  lastBackup: UnixSeconds = 0;
   retryDelay: number | undefined;
   readonly #core: ServerCore;
   readonly #config: StorageConfig;
@@ -64,6 +68,10 @@ export class StorageVolume extends ServerVolume<
   #devicePath = '';
   #isOverflow = false;
   #unwatch: CancelTimer | undefined;
+  /** As of the last look at the device. */
+  #permanent: Lsid = 0n;
+  #pendingSince: UnixSeconds | undefined;
+  #hasLooked = false;
 
   constructor(core: ServerCore, config: StorageConfig, id: string, initial: StorageState) {
     super(core, id, storageModel, initial);
@@ -113,8 +121,37 @@ export class StorageVolume extends ServerVolume<
 
   async lsids(): Promise<Lsids> {
     const lsids = await this.device.lsids();
-    this.logRate.note(this.#core.clock.monotonic(), lsids.latest);
+    this.logRate.note(this.#core.clock.monotonic(), lsids);
+    this.#notePending(lsids.permanent);
     return lsids;
+  }
+
+  /** When a proxy last took log of this volume, and which one. */
+  get lastSent(): Remembered {
+    return this.remembered(WLOG_SENT);
+  }
+
+  get lastBackup(): Remembered {
+    return this.remembered(BACKUP);
+  }
+
+  /** How long the oldest log that no proxy has has been waiting; 0 when all is delivered. */
+  get lag(): UnixSeconds {
+    if (this.#pendingSince === undefined) return 0;
+    const since = Math.min(this.#pendingSince, this.#records.queue[0]?.timestamp ?? INFINITY);
+    return Math.max(0, this.now() - since);
+  }
+
+  /** Notes since when log waits. What waits at start-up may be as old as the last delivered snapshot. */
+  #notePending(permanent: Lsid): void {
+    this.#permanent = permanent;
+    const { done } = this.#records;
+    if (permanent <= done.lsid) this.#pendingSince = undefined;
+    else if (this.#hasLooked) {
+      // What is left of an earlier wait was written after the snapshot that is delivered now.
+      this.#pendingSince = Math.max(this.#pendingSince ?? this.now(), done.timestamp);
+    } else this.#pendingSince = done.timestamp;
+    this.#hasLooked = true;
   }
 
   // ---- monitoring
@@ -217,7 +254,7 @@ export class StorageVolume extends ServerVolume<
    * Everything from `begin` up to `done` has been delivered: remembered durably before log is freed.
    * Throws `conflict` when `begin` is not where delivery stood: the log was reset meanwhile.
    */
-  async delivered(begin: LsidGid, done: LsidGid): Promise<void> {
+  async delivered(begin: LsidGid, done: LsidGid, peer: string): Promise<void> {
     using _lock = await this.#recordsLock.lock();
     if (this.#records.done !== begin) {
       throw new WalbError('conflict', `the log of volume ${this.id} was reset while it was sent`, {
@@ -227,7 +264,8 @@ export class StorageVolume extends ServerVolume<
     const records = dropDelivered({ done, queue: this.#records.queue });
     await this.files.setDelivered(records);
     this.#records = records;
-    this.lastSent = this.now();
+    this.remember(WLOG_SENT, peer);
+    this.#notePending(this.#permanent);
     this.changed.notify();
   }
 
@@ -254,6 +292,7 @@ export class StorageVolume extends ServerVolume<
     await this.files.setUuid(this.#info.uuid);
     this.#uuid = this.#info.uuid;
     this.#isOverflow = false;
+    this.#pendingSince = undefined;
     this.changed.notify();
   }
 

@@ -11,6 +11,7 @@
 import {
   type BidiStream,
   type Bytes,
+  hasCode,
   type Lsid,
   type Millis,
   throwIfAborted,
@@ -143,13 +144,13 @@ async function sendTo(
     cancelTimer();
     await transfer(volume, plan, stream, signal, address);
     host.proxies.transferred(address);
-    volume.lastProxy = address;
     return true;
   } catch (thrown) {
     const error = WalbError.from(thrown);
     throwIfAborted(giveUp, 'wlog transfer');
     // Damaged log is the same at every proxy, and a transfer that broke off is tried again from the top.
     if (isAccepted) throw error;
+    if (hasCode(error, 'timeout')) host.proxies.unanswered(address);
     volume.log.warn({ peer: address, err: error }, 'proxy did not take the log');
     refusals.push(`${address}: ${error.message}`);
     return false;
@@ -206,7 +207,7 @@ async function transfer(
   if (answer?.$case !== 'ack') {
     throw new WalbError('unavailable', `proxy ${address} closed the stream without acknowledging`);
   }
-  await volume.delivered(begin, done);
+  await volume.delivered(begin, done, address);
   volume.log.info(
     { peer: address, gid: done.gid, lsid: end, diff: formatSpan(diff), bytes: total },
     'log delivered',

@@ -113,12 +113,13 @@ export class ServerWorld {
     }
   }
 
-  /** Names and contents of all files below a directory. */
+  /** Names and contents of all files below a directory; the history is saved in its own time. */
   filesBelow(host: string, directory: string): Record<string, string> {
     const { disk } = this.world.host(host);
     const found: Record<string, string> = {};
     const visit = (path: string): void => {
       const node = disk.need(path);
+      if (path.endsWith('/.history')) return;
       if (node.kind === 'directory') {
         for (const name of node.names.keys()) visit(`${path}/${name}`);
         return;

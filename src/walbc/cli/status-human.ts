@@ -6,6 +6,7 @@ import { formatSizeForHumans } from '../../core/index.ts';
 import type {
   ArchiveStatus,
   ArchiveVolumeStatus,
+  ArchiveVolumeSummary,
   GapReport,
   LastError,
   Progress,
@@ -70,9 +71,15 @@ function troubles(
   now: number,
 ): string[] {
   const found =
-    error === undefined ? [] : [`${describeLastError(error)} (${age(error.time, now)})`];
+    error === undefined ? [] : [`${describeLastError(error)} (${failedWhen(error, now)})`];
   const missing = gaps.filter((gap) => gap !== undefined).map(describeGap);
   return [...found, ...missing].map((text) => `${about}${text}`);
+}
+
+/** A row of failures is told from its first to its last. */
+function failedWhen({ time, since, count }: LastError, now: number): string {
+  if (count <= 1 || since === 0 || since === time) return age(time, now);
+  return `first ${age(since, now)}, last ${age(time, now)}`;
 }
 
 function work(progress: readonly Progress[], now: number): string[] {
@@ -102,7 +109,7 @@ function storageFacts(status: StorageStatus, now: number): string[] {
       ...troubles(`proxy ${proxy.address} `, proxy.lastError, [], now),
     ]),
     ...status.volumes.flatMap((v) => [
-      `volume ${v.volume} log ${percent(v.logUsagePb, v.logCapacityPb)} full, ${formatSizeForHumans(v.lagPb * v.pbs)} not delivered, last delivered ${age(v.lastWlogSent, now)}`,
+      `volume ${v.volume} log ${percent(v.logUsagePb, v.logCapacityPb)} full, ${formatSizeForHumans(v.lagPb * v.pbs)} not delivered for ${duration(v.lagSec)}, last delivered ${age(v.lastWlogSent, now)}${v.lastProxy === '' ? '' : ` to ${v.lastProxy}`}`,
       ...(v.isOverflow ? [overflowAdvice(v.volume)] : []),
       ...troubles(`volume ${v.volume} `, v.lastError, [], now),
     ]),
@@ -112,7 +119,7 @@ function storageFacts(status: StorageStatus, now: number): string[] {
 function storageVolumeFacts(status: StorageVolumeStatus, now: number): string[] {
   if (status.state === 'Clear') return [];
   return [
-    `log ${percent(status.logUsagePb, status.logCapacityPb)} full, ${formatSizeForHumans(status.lagPb * status.pbs)} not delivered, oldest undelivered snapshot ${duration(status.lagSec)} old`,
+    `log ${percent(status.logUsagePb, status.logCapacityPb)} full, ${formatSizeForHumans(status.lagPb * status.pbs)} not delivered for ${duration(status.lagSec)}`,
     `last delivered ${age(status.lastWlogSent, now)}${status.lastProxy === '' ? '' : ` to ${status.lastProxy}`}, last backup ${age(status.lastBackup, now)}`,
     ...(status.isOverflow ? [overflowAdvice(status.volume)] : []),
     ...work(status.progress, now),
@@ -141,6 +148,7 @@ function proxyFacts(status: ProxyStatus, now: number): string[] {
             : []),
         ]),
     ...status.volumes.flatMap((v) => [
+      `volume ${v.volume} last log received ${age(v.lastWlogReceived, now)}${v.lastStorage === '' ? '' : ` from ${v.lastStorage}`}`,
       ...troubles(`volume ${v.volume} `, v.lastError, [], now),
       ...v.archives.flatMap((a) => queueFacts(`volume ${v.volume} `, a, now)),
     ]),
@@ -172,19 +180,30 @@ function archiveFacts(status: ArchiveStatus, now: number): string[] {
     ...commonFacts(status.common, now),
     `image store ${status.imageStore}, free ${formatSizeForHumans(status.imageStoreFreeBytes)}`,
     ...status.volumes.flatMap((v) => [
-      ...(v.latest === undefined
-        ? []
-        : [`volume ${v.volume} latest snapshot from ${age(v.latestTimestamp, now)}`]),
+      ...(v.latest === undefined ? [] : [archiveVolumeLine(v, now)]),
       ...troubles(`volume ${v.volume} `, v.lastError, v.gaps, now),
     ]),
   ];
+}
+
+function archiveVolumeLine(v: ArchiveVolumeSummary, now: number): string {
+  return `volume ${v.volume} ${restorableText(v, now)}, latest snapshot from ${age(v.latestTimestamp, now)}, last diff received ${age(v.lastWdiffReceived, now)}, last applied ${age(v.lastApply, now)}`;
+}
+
+function restorableText(
+  v: Pick<ArchiveVolumeSummary, 'newestRestorableGid' | 'newestRestorableTimestamp'>,
+  now: number,
+): string {
+  if (v.newestRestorableGid === undefined) return 'NOTHING RESTORABLE';
+  return `newest restorable gid ${v.newestRestorableGid} from ${age(v.newestRestorableTimestamp, now)}`;
 }
 
 function archiveVolumeFacts(status: ArchiveVolumeStatus, now: number): string[] {
   if (status.state === 'Clear') return [];
   const sender = status.lastSender === '' ? '' : ` from ${status.lastSender}`;
   return [
-    `latest snapshot from ${age(status.latestTimestamp, now)}, last diff received ${age(status.lastWdiffReceived, now)}${sender}`,
+    `${status.latest === undefined ? '' : `${restorableText(status, now)}, `}latest snapshot from ${age(status.latestTimestamp, now)}`,
+    `last diff received ${age(status.lastWdiffReceived, now)}${sender}, last backup or replication ${age(status.lastSync, now)}, last applied ${age(status.lastApply, now)}`,
     `image uses ${formatSizeForHumans(status.imageAllocatedBytes)}, exports ${status.numExports}`,
     ...work(status.progress, now),
     ...troubles('', status.lastError, status.gaps, now),

@@ -786,6 +786,8 @@ export interface LastError {
   count: number;
   /** Server or device the failure was met at, empty for local ones. */
   peer: string;
+  /** First failure of that row. */
+  since: number;
 }
 
 /**
@@ -1603,7 +1605,7 @@ export const ErrorDetail: MessageFns<ErrorDetail> = {
 };
 
 function createBaseLastError(): LastError {
-  return { error: undefined, time: 0, count: 0, peer: "" };
+  return { error: undefined, time: 0, count: 0, peer: "", since: 0 };
 }
 
 export const LastError: MessageFns<LastError> = {
@@ -1622,6 +1624,12 @@ export const LastError: MessageFns<LastError> = {
     }
     if (message.peer !== "") {
       writer.uint32(34).string(message.peer);
+    }
+    if (message.since !== 0) {
+      if (BigInt.asUintN(64, BigInt(message.since)) !== BigInt(message.since)) {
+        throw new globalThis.Error("value provided for field BigInt(message.since) of type uint64 too large");
+      }
+      writer.uint32(40).uint64(BigInt(message.since));
     }
     return writer;
   },
@@ -1671,6 +1679,14 @@ export const LastError: MessageFns<LastError> = {
             message.peer = reader.string();
             continue;
           }
+          case 5: {
+            if (tag !== 40) {
+              break;
+            }
+
+            message.since = longToNumber(reader.uint64());
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -1694,6 +1710,7 @@ export const LastError: MessageFns<LastError> = {
     message.time = object.time ?? 0;
     message.count = object.count ?? 0;
     message.peer = object.peer ?? "";
+    message.since = object.since ?? 0;
     return message;
   },
 };

@@ -25,7 +25,8 @@ import {
 
 /**
  * Structured `status` (cli.md 1.6), plus what a careful operator needs beside it: times of the last
- * success, last errors, lag, log and spool use, gaps.
+ * success, last errors, lag, log and spool use, gaps. Times of the last success and last errors are of
+ * earlier runs of the server too, unless it says otherwise.
  */
 
 /** What to do with DISCARD records when writing an image (D.7). */
@@ -105,6 +106,8 @@ export interface ServerCommon {
   diskFreeBytes: number;
   /** True once a shutdown was accepted. */
   shuttingDown: boolean;
+  /** Size of the file system that holds base_dir. */
+  diskTotalBytes: number;
 }
 
 /** Waiting entry of the task queue. */
@@ -181,6 +184,15 @@ export interface StorageVolumeSummary {
   /** Growth of the log over the last minute, physical blocks per second. */
   logRatePbPerSec: number;
   stopState: StopState;
+  /** How long the oldest log that no proxy has has been waiting; 0 when all is delivered. */
+  lagSec: number;
+  /** Proxy that took log last. */
+  lastProxy: string;
+  lastBackup: number;
+  /** Change of log_usage_pb over the last five minutes, physical blocks per second; negative = it shrinks. */
+  logGrowthPbPerSec: number;
+  /** Of the done record: when the last snapshot that a proxy has was taken. */
+  doneTimestamp: number;
 }
 
 export interface StorageVolumeStatus {
@@ -205,7 +217,7 @@ export interface StorageVolumeStatus {
   queue: MetaLsidGid[];
   lsids: Lsids | undefined;
   lagPb: number;
-  /** Age of the oldest undelivered snapshot record, 0 when all is delivered. */
+  /** How long the oldest log that no proxy has has been waiting; 0 when all is delivered. */
   lagSec: number;
   lastWlogSent: number;
   /** Proxy that took it. */
@@ -215,6 +227,7 @@ export interface StorageVolumeStatus {
   logRatePbPerSec: number;
   progress: Progress[];
   tasks: TaskResult[];
+  logGrowthPbPerSec: number;
 }
 
 /** Positions in the endless log, physical blocks; as the kernel driver's walb/lsids names them. */
@@ -261,7 +274,11 @@ export interface ProxyVolumeSummary {
   lastWlogReceived: number;
   archives: ProxyArchiveStatus[];
   spoolBytes: number;
-  lastError: LastError | undefined;
+  lastError:
+    | LastError
+    | undefined;
+  /** Storage that sent last. */
+  lastStorage: string;
 }
 
 /** One volume's send queue for one archive. */
@@ -336,6 +353,8 @@ export interface ArchiveStatus {
   maxOpenDiffsVirtual: number;
   applySleepPct: number;
   volumes: ArchiveVolumeSummary[];
+  /** Size of the image store. */
+  imageStoreTotalBytes: number;
 }
 
 export interface ArchiveVolumeSummary {
@@ -356,6 +375,13 @@ export interface ArchiveVolumeSummary {
   latestTimestamp: number;
   lastError: LastError | undefined;
   gaps: GapReport[];
+  /** Proxy or storage that sent last. */
+  lastSender: string;
+  /** Last of the restorable list without `all`; absent when it is empty. */
+  newestRestorableGid?: bigint | undefined;
+  newestRestorableTimestamp: number;
+  /** Last apply that ended well. */
+  lastApply: number;
 }
 
 export interface ArchiveVolumeStatus {
@@ -394,6 +420,11 @@ export interface ArchiveVolumeStatus {
   tasks: TaskResult[];
   /** Proxy or storage that sent last. */
   lastSender: string;
+  /** Last of the restorable list without `all`; absent when it is empty. */
+  newestRestorableGid?: bigint | undefined;
+  newestRestorableTimestamp: number;
+  /** Last apply that ended well. */
+  lastApply: number;
 }
 
 export interface FullReplState {
@@ -511,6 +542,7 @@ function createBaseServerCommon(): ServerCommon {
     memoryBytes: 0,
     diskFreeBytes: 0,
     shuttingDown: false,
+    diskTotalBytes: 0,
   };
 }
 
@@ -572,6 +604,12 @@ export const ServerCommon: MessageFns<ServerCommon> = {
     }
     if (message.shuttingDown !== false) {
       writer.uint32(128).bool(message.shuttingDown);
+    }
+    if (message.diskTotalBytes !== 0) {
+      if (BigInt.asUintN(64, BigInt(message.diskTotalBytes)) !== BigInt(message.diskTotalBytes)) {
+        throw new globalThis.Error("value provided for field BigInt(message.diskTotalBytes) of type uint64 too large");
+      }
+      writer.uint32(136).uint64(BigInt(message.diskTotalBytes));
     }
     return writer;
   },
@@ -717,6 +755,14 @@ export const ServerCommon: MessageFns<ServerCommon> = {
             message.shuttingDown = reader.bool();
             continue;
           }
+          case 17: {
+            if (tag !== 136) {
+              break;
+            }
+
+            message.diskTotalBytes = longToNumber(reader.uint64());
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -752,6 +798,7 @@ export const ServerCommon: MessageFns<ServerCommon> = {
     message.memoryBytes = object.memoryBytes ?? 0;
     message.diskFreeBytes = object.diskFreeBytes ?? 0;
     message.shuttingDown = object.shuttingDown ?? false;
+    message.diskTotalBytes = object.diskTotalBytes ?? 0;
     return message;
   },
 };
@@ -1310,6 +1357,11 @@ function createBaseStorageVolumeSummary(): StorageVolumeSummary {
     lastError: undefined,
     logRatePbPerSec: 0,
     stopState: StopState.UNSPECIFIED,
+    lagSec: 0,
+    lastProxy: "",
+    lastBackup: 0,
+    logGrowthPbPerSec: 0,
+    doneTimestamp: 0,
   };
 }
 
@@ -1383,6 +1435,30 @@ export const StorageVolumeSummary: MessageFns<StorageVolumeSummary> = {
     }
     if (message.stopState !== StopState.UNSPECIFIED) {
       writer.uint32(120).int32(stopStateToNumber(message.stopState));
+    }
+    if (message.lagSec !== 0) {
+      if (BigInt.asUintN(64, BigInt(message.lagSec)) !== BigInt(message.lagSec)) {
+        throw new globalThis.Error("value provided for field BigInt(message.lagSec) of type uint64 too large");
+      }
+      writer.uint32(128).uint64(BigInt(message.lagSec));
+    }
+    if (message.lastProxy !== "") {
+      writer.uint32(138).string(message.lastProxy);
+    }
+    if (message.lastBackup !== 0) {
+      if (BigInt.asUintN(64, BigInt(message.lastBackup)) !== BigInt(message.lastBackup)) {
+        throw new globalThis.Error("value provided for field BigInt(message.lastBackup) of type uint64 too large");
+      }
+      writer.uint32(144).uint64(BigInt(message.lastBackup));
+    }
+    if (message.logGrowthPbPerSec !== 0) {
+      writer.uint32(153).double(message.logGrowthPbPerSec);
+    }
+    if (message.doneTimestamp !== 0) {
+      if (BigInt.asUintN(64, BigInt(message.doneTimestamp)) !== BigInt(message.doneTimestamp)) {
+        throw new globalThis.Error("value provided for field BigInt(message.doneTimestamp) of type uint64 too large");
+      }
+      writer.uint32(160).uint64(BigInt(message.doneTimestamp));
     }
     return writer;
   },
@@ -1520,6 +1596,46 @@ export const StorageVolumeSummary: MessageFns<StorageVolumeSummary> = {
             message.stopState = stopStateFromJSON(reader.int32());
             continue;
           }
+          case 16: {
+            if (tag !== 128) {
+              break;
+            }
+
+            message.lagSec = longToNumber(reader.uint64());
+            continue;
+          }
+          case 17: {
+            if (tag !== 138) {
+              break;
+            }
+
+            message.lastProxy = reader.string();
+            continue;
+          }
+          case 18: {
+            if (tag !== 144) {
+              break;
+            }
+
+            message.lastBackup = longToNumber(reader.uint64());
+            continue;
+          }
+          case 19: {
+            if (tag !== 153) {
+              break;
+            }
+
+            message.logGrowthPbPerSec = reader.double();
+            continue;
+          }
+          case 20: {
+            if (tag !== 160) {
+              break;
+            }
+
+            message.doneTimestamp = longToNumber(reader.uint64());
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -1558,6 +1674,11 @@ export const StorageVolumeSummary: MessageFns<StorageVolumeSummary> = {
       : undefined;
     message.logRatePbPerSec = object.logRatePbPerSec ?? 0;
     message.stopState = object.stopState ?? StopState.UNSPECIFIED;
+    message.lagSec = object.lagSec ?? 0;
+    message.lastProxy = object.lastProxy ?? "";
+    message.lastBackup = object.lastBackup ?? 0;
+    message.logGrowthPbPerSec = object.logGrowthPbPerSec ?? 0;
+    message.doneTimestamp = object.doneTimestamp ?? 0;
     return message;
   },
 };
@@ -1589,6 +1710,7 @@ function createBaseStorageVolumeStatus(): StorageVolumeStatus {
     logRatePbPerSec: 0,
     progress: [],
     tasks: [],
+    logGrowthPbPerSec: 0,
   };
 }
 
@@ -1689,6 +1811,9 @@ export const StorageVolumeStatus: MessageFns<StorageVolumeStatus> = {
     }
     for (const v of message.tasks) {
       TaskResult.encode(v!, writer.uint32(202).fork()).join();
+    }
+    if (message.logGrowthPbPerSec !== 0) {
+      writer.uint32(209).double(message.logGrowthPbPerSec);
     }
     return writer;
   },
@@ -1906,6 +2031,14 @@ export const StorageVolumeStatus: MessageFns<StorageVolumeStatus> = {
             message.tasks.push(TaskResult.decode(reader, reader.uint32()));
             continue;
           }
+          case 26: {
+            if (tag !== 209) {
+              break;
+            }
+
+            message.logGrowthPbPerSec = reader.double();
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -1952,6 +2085,7 @@ export const StorageVolumeStatus: MessageFns<StorageVolumeStatus> = {
     message.logRatePbPerSec = object.logRatePbPerSec ?? 0;
     message.progress = object.progress?.map((e) => Progress.fromPartial(e)) || [];
     message.tasks = object.tasks?.map((e) => TaskResult.fromPartial(e)) || [];
+    message.logGrowthPbPerSec = object.logGrowthPbPerSec ?? 0;
     return message;
   },
 };
@@ -2404,6 +2538,7 @@ function createBaseProxyVolumeSummary(): ProxyVolumeSummary {
     archives: [],
     spoolBytes: 0,
     lastError: undefined,
+    lastStorage: "",
   };
 }
 
@@ -2449,6 +2584,9 @@ export const ProxyVolumeSummary: MessageFns<ProxyVolumeSummary> = {
     }
     if (message.lastError !== undefined) {
       LastError.encode(message.lastError, writer.uint32(74).fork()).join();
+    }
+    if (message.lastStorage !== "") {
+      writer.uint32(82).string(message.lastStorage);
     }
     return writer;
   },
@@ -2538,6 +2676,14 @@ export const ProxyVolumeSummary: MessageFns<ProxyVolumeSummary> = {
             message.lastError = LastError.decode(reader, reader.uint32());
             continue;
           }
+          case 10: {
+            if (tag !== 82) {
+              break;
+            }
+
+            message.lastStorage = reader.string();
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -2566,6 +2712,7 @@ export const ProxyVolumeSummary: MessageFns<ProxyVolumeSummary> = {
     message.lastError = (object.lastError !== undefined && object.lastError !== null)
       ? LastError.fromPartial(object.lastError)
       : undefined;
+    message.lastStorage = object.lastStorage ?? "";
     return message;
   },
 };
@@ -3116,6 +3263,7 @@ function createBaseArchiveStatus(): ArchiveStatus {
     maxOpenDiffsVirtual: 0,
     applySleepPct: 0,
     volumes: [],
+    imageStoreTotalBytes: 0,
   };
 }
 
@@ -3175,6 +3323,14 @@ export const ArchiveStatus: MessageFns<ArchiveStatus> = {
     }
     for (const v of message.volumes) {
       ArchiveVolumeSummary.encode(v!, writer.uint32(122).fork()).join();
+    }
+    if (message.imageStoreTotalBytes !== 0) {
+      if (BigInt.asUintN(64, BigInt(message.imageStoreTotalBytes)) !== BigInt(message.imageStoreTotalBytes)) {
+        throw new globalThis.Error(
+          "value provided for field BigInt(message.imageStoreTotalBytes) of type uint64 too large",
+        );
+      }
+      writer.uint32(128).uint64(BigInt(message.imageStoreTotalBytes));
     }
     return writer;
   },
@@ -3312,6 +3468,14 @@ export const ArchiveStatus: MessageFns<ArchiveStatus> = {
             message.volumes.push(ArchiveVolumeSummary.decode(reader, reader.uint32()));
             continue;
           }
+          case 16: {
+            if (tag !== 128) {
+              break;
+            }
+
+            message.imageStoreTotalBytes = longToNumber(reader.uint64());
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -3348,6 +3512,7 @@ export const ArchiveStatus: MessageFns<ArchiveStatus> = {
     message.maxOpenDiffsVirtual = object.maxOpenDiffsVirtual ?? 0;
     message.applySleepPct = object.applySleepPct ?? 0;
     message.volumes = object.volumes?.map((e) => ArchiveVolumeSummary.fromPartial(e)) || [];
+    message.imageStoreTotalBytes = object.imageStoreTotalBytes ?? 0;
     return message;
   },
 };
@@ -3366,6 +3531,10 @@ function createBaseArchiveVolumeSummary(): ArchiveVolumeSummary {
     latestTimestamp: 0,
     lastError: undefined,
     gaps: [],
+    lastSender: "",
+    newestRestorableGid: undefined,
+    newestRestorableTimestamp: 0,
+    lastApply: 0,
   };
 }
 
@@ -3423,6 +3592,29 @@ export const ArchiveVolumeSummary: MessageFns<ArchiveVolumeSummary> = {
     }
     for (const v of message.gaps) {
       GapReport.encode(v!, writer.uint32(98).fork()).join();
+    }
+    if (message.lastSender !== "") {
+      writer.uint32(106).string(message.lastSender);
+    }
+    if (message.newestRestorableGid !== undefined) {
+      if (BigInt.asUintN(64, BigInt(message.newestRestorableGid)) !== BigInt(message.newestRestorableGid)) {
+        throw new globalThis.Error("value provided for field message.newestRestorableGid of type uint64 too large");
+      }
+      writer.uint32(112).uint64(message.newestRestorableGid);
+    }
+    if (message.newestRestorableTimestamp !== 0) {
+      if (BigInt.asUintN(64, BigInt(message.newestRestorableTimestamp)) !== BigInt(message.newestRestorableTimestamp)) {
+        throw new globalThis.Error(
+          "value provided for field BigInt(message.newestRestorableTimestamp) of type uint64 too large",
+        );
+      }
+      writer.uint32(120).uint64(BigInt(message.newestRestorableTimestamp));
+    }
+    if (message.lastApply !== 0) {
+      if (BigInt.asUintN(64, BigInt(message.lastApply)) !== BigInt(message.lastApply)) {
+        throw new globalThis.Error("value provided for field BigInt(message.lastApply) of type uint64 too large");
+      }
+      writer.uint32(128).uint64(BigInt(message.lastApply));
     }
     return writer;
   },
@@ -3536,6 +3728,38 @@ export const ArchiveVolumeSummary: MessageFns<ArchiveVolumeSummary> = {
             message.gaps.push(GapReport.decode(reader, reader.uint32()));
             continue;
           }
+          case 13: {
+            if (tag !== 106) {
+              break;
+            }
+
+            message.lastSender = reader.string();
+            continue;
+          }
+          case 14: {
+            if (tag !== 112) {
+              break;
+            }
+
+            message.newestRestorableGid = reader.uint64() as bigint;
+            continue;
+          }
+          case 15: {
+            if (tag !== 120) {
+              break;
+            }
+
+            message.newestRestorableTimestamp = longToNumber(reader.uint64());
+            continue;
+          }
+          case 16: {
+            if (tag !== 128) {
+              break;
+            }
+
+            message.lastApply = longToNumber(reader.uint64());
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -3569,6 +3793,12 @@ export const ArchiveVolumeSummary: MessageFns<ArchiveVolumeSummary> = {
       ? LastError.fromPartial(object.lastError)
       : undefined;
     message.gaps = object.gaps?.map((e) => GapReport.fromPartial(e)) || [];
+    message.lastSender = object.lastSender ?? "";
+    message.newestRestorableGid = (object.newestRestorableGid !== undefined && object.newestRestorableGid !== null)
+      ? BigInt(object.newestRestorableGid)
+      : undefined;
+    message.newestRestorableTimestamp = object.newestRestorableTimestamp ?? 0;
+    message.lastApply = object.lastApply ?? 0;
     return message;
   },
 };
@@ -3602,6 +3832,9 @@ function createBaseArchiveVolumeStatus(): ArchiveVolumeStatus {
     progress: [],
     tasks: [],
     lastSender: "",
+    newestRestorableGid: undefined,
+    newestRestorableTimestamp: 0,
+    lastApply: 0,
   };
 }
 
@@ -3731,6 +3964,26 @@ export const ArchiveVolumeStatus: MessageFns<ArchiveVolumeStatus> = {
     }
     if (message.lastSender !== "") {
       writer.uint32(218).string(message.lastSender);
+    }
+    if (message.newestRestorableGid !== undefined) {
+      if (BigInt.asUintN(64, BigInt(message.newestRestorableGid)) !== BigInt(message.newestRestorableGid)) {
+        throw new globalThis.Error("value provided for field message.newestRestorableGid of type uint64 too large");
+      }
+      writer.uint32(224).uint64(message.newestRestorableGid);
+    }
+    if (message.newestRestorableTimestamp !== 0) {
+      if (BigInt.asUintN(64, BigInt(message.newestRestorableTimestamp)) !== BigInt(message.newestRestorableTimestamp)) {
+        throw new globalThis.Error(
+          "value provided for field BigInt(message.newestRestorableTimestamp) of type uint64 too large",
+        );
+      }
+      writer.uint32(232).uint64(BigInt(message.newestRestorableTimestamp));
+    }
+    if (message.lastApply !== 0) {
+      if (BigInt.asUintN(64, BigInt(message.lastApply)) !== BigInt(message.lastApply)) {
+        throw new globalThis.Error("value provided for field BigInt(message.lastApply) of type uint64 too large");
+      }
+      writer.uint32(240).uint64(BigInt(message.lastApply));
     }
     return writer;
   },
@@ -3964,6 +4217,30 @@ export const ArchiveVolumeStatus: MessageFns<ArchiveVolumeStatus> = {
             message.lastSender = reader.string();
             continue;
           }
+          case 28: {
+            if (tag !== 224) {
+              break;
+            }
+
+            message.newestRestorableGid = reader.uint64() as bigint;
+            continue;
+          }
+          case 29: {
+            if (tag !== 232) {
+              break;
+            }
+
+            message.newestRestorableTimestamp = longToNumber(reader.uint64());
+            continue;
+          }
+          case 30: {
+            if (tag !== 240) {
+              break;
+            }
+
+            message.lastApply = longToNumber(reader.uint64());
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -4014,6 +4291,11 @@ export const ArchiveVolumeStatus: MessageFns<ArchiveVolumeStatus> = {
     message.progress = object.progress?.map((e) => Progress.fromPartial(e)) || [];
     message.tasks = object.tasks?.map((e) => TaskResult.fromPartial(e)) || [];
     message.lastSender = object.lastSender ?? "";
+    message.newestRestorableGid = (object.newestRestorableGid !== undefined && object.newestRestorableGid !== null)
+      ? BigInt(object.newestRestorableGid)
+      : undefined;
+    message.newestRestorableTimestamp = object.newestRestorableTimestamp ?? 0;
+    message.lastApply = object.lastApply ?? 0;
     return message;
   },
 };
