@@ -6,10 +6,13 @@
  *     walbc layout init|check|show             the layout file
  *     walbc start-servers [NAME...]            starts servers of the layout
  *     walbc audit [--since 1d] [--json]        what was changed, by whom
+ *     walbc check [LIMITS]                     the group's health, for cron and monitoring systems
+ *     walbc wait CONDITION                     blocks until it is so
  *     walbc -a ADDR -p PORT COMMAND [ARGS...]  one command at one server
  */
 import { hostname } from 'node:os';
 import { RealClock } from '../core/real-clock.ts';
+import { useCompileCache } from '../core/real-compile-cache.ts';
 import type { Terminal } from './cli/program.ts';
 import type { AuditLog } from './safety/audit-log.ts';
 
@@ -20,6 +23,7 @@ const SHELL_WORDS: ReadonlySet<string | undefined> = new Set([
   '-c',
   '--layout',
   '--confirm',
+  '--python',
 ]);
 
 async function main(words: readonly string[]): Promise<number> {
@@ -38,6 +42,23 @@ async function main(words: readonly string[]): Promise<number> {
       now: Date.now(),
       stdout: (text) => process.stdout.write(text),
       stderr: (text) => process.stderr.write(text),
+    });
+  }
+  if (words[0] === 'check') {
+    const { checkProgram } = await import('./health/check-program.ts');
+    const { env } = process;
+    const terminal = { env, cwd: process.cwd(), now: Date.now, print: writeOut };
+    // At once: a server that hangs must not keep what only closes connections waiting.
+    process.exit(await checkProgram(words.slice(1), terminal));
+  }
+  if (words[0] === 'wait') {
+    const { waitProgram } = await import('./health/wait-program.ts');
+    return await waitProgram(words.slice(1), {
+      env: process.env,
+      cwd: process.cwd(),
+      monotonic: () => performance.now(),
+      stdout: (text) => void process.stdout.write(text),
+      stderr: (text) => void process.stderr.write(text),
     });
   }
   const { walbcProgram } = await import('./cli/program.ts');
@@ -80,4 +101,6 @@ process.stdout.on('error', (error: NodeJS.ErrnoException) => {
   throw error;
 });
 
+// Before anything else is loaded.
+useCompileCache(process.env);
 process.exitCode = await main(process.argv.slice(2));

@@ -1,9 +1,17 @@
 /** Targets of `get` (cli.md 1.5): as data, name, kinds, arguments, and what they print. */
 import { formatTimestamp, formatUuid, WalbError } from '../../core/index.ts';
-import { Action, ArchiveRpc, ControlRpc, HostType, ProxyRpc, StorageRpc } from '../../rpc/index.ts';
+import {
+  Action,
+  ArchiveRpc,
+  ControlRpc,
+  type GapReport,
+  HostType,
+  ProxyRpc,
+  StorageRpc,
+} from '../../rpc/index.ts';
 import { type CommandContext, type CommandSpec, lines } from './context.ts';
 import { handlerStatLines } from './handler-stat.ts';
-import { ltsv, ltsvOfLatestSnap, ltsvOfLogUsage, ltsvOfTsDelta } from './ltsv.ts';
+import { ltsv, ltsvOfGap, ltsvOfLatestSnap, ltsvOfLogUsage, ltsvOfTsDelta } from './ltsv.ts';
 import { type Args, GID, MAX_GID, OPTIONAL_VOL, type ParameterSpec, VOL } from './parameters.ts';
 import { bit, diffText, gidInfoText, snapshotText, stateText } from './text.ts';
 
@@ -242,6 +250,14 @@ export const GET_TARGETS: readonly CommandSpec[] = [
     },
   },
   {
+    name: 'gaps',
+    kinds: 'PA',
+    about:
+      'diffs missing in a chain: up to where it goes, where it goes on, since when, what to do',
+    parameters: [VOL],
+    run: gaps,
+  },
+  {
     name: 'archive-uuid',
     kinds: 'A',
     about: "uuid of the archive's data",
@@ -332,9 +348,28 @@ async function byKind<M>(context: CommandContext, storage: M, archive: M): Promi
   const kind = await context.kind();
   if (kind === HostType.STORAGE) return storage;
   if (kind === HostType.ARCHIVE) return archive;
-  throw new WalbError('unsupported', `a ${kind} server has no such target`, {
+  throw noSuchTarget(kind);
+}
+
+function noSuchTarget(kind: HostType): WalbError {
+  return new WalbError('unsupported', `a ${kind} server has no such target`, {
     details: { path: 'get' },
   });
+}
+
+/** Not of the original; nothing is printed where nothing is missing. */
+async function gaps(context: CommandContext, args: Args): Promise<string | undefined> {
+  const request = volumeOf(args);
+  const { status, server } = await context.query(ControlRpc.status, request);
+  const line = (archive: string, gap: GapReport | undefined): string[] =>
+    gap === undefined ? [] : [ltsvOfGap(request.volume, archive, gap)];
+  if (status?.$case === 'archiveVolume') {
+    return lines(status.value.gaps.flatMap((gap) => line(server?.nodeId ?? '', gap)));
+  }
+  if (status?.$case === 'proxyVolume') {
+    return lines(status.value.archives.flatMap(({ archive, gap }) => line(archive, gap)));
+  }
+  throw noSuchTarget(await context.kind());
 }
 
 async function allActions(context: CommandContext): Promise<string | undefined> {

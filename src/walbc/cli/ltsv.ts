@@ -4,7 +4,13 @@
  * Source: cli.md 1.5.
  */
 import { formatTimestamp } from '../../core/index.ts';
-import { HostType, type LatestSnap, type LogUsage, type TsDelta } from '../../rpc/index.ts';
+import {
+  type GapReport,
+  HostType,
+  type LatestSnap,
+  type LogUsage,
+  type TsDelta,
+} from '../../rpc/index.ts';
 
 export function ltsv(fields: readonly (readonly [string, unknown])[]): string {
   return fields.map(([label, value]) => `${label}:${value}`).join('\t');
@@ -54,5 +60,18 @@ export function ltsvOfLogUsage({ volume, usagePb, capacityPb, pbs }: LogUsage): 
     ['usage_pb', usagePb],
     ['capacity_pb', capacityPb],
     ['pbs', pbs],
+  ]);
+}
+
+/** Empty fields are not known. */
+export function ltsvOfGap(volume: string, archive: string, gap: GapReport): string {
+  return ltsv([
+    ['name', volume],
+    ['archive', archive],
+    ['gid', gap.expected?.gidB ?? ''],
+    ['next_gid', gap.found?.snapB?.gidB ?? ''],
+    ['since', formatTimestamp(gap.since)],
+    ['peer', gap.peer],
+    ['advice', gap.advice.replaceAll(/\s+/g, ' ')],
   ]);
 }

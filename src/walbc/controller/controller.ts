@@ -9,6 +9,6 @@
  * Every method returns a promise; in the shell the same calls block and return plain values. gids are
  * bigint, counts and sizes numbers. null stands for None. Failures are WalbError.
  */
-import { StartServerMethods } from './start-servers.ts';
+import { HealthMethods } from './health.ts';
 
-export class Controller extends StartServerMethods {}
+export class Controller extends HealthMethods {}

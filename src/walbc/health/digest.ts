@@ -1,0 +1,351 @@
+/** From what servers answer to the facts of the group. Pure. */
+import type { UnixSeconds } from '../../core/index.ts';
+import type {
+  ArchiveStatus,
+  ArchiveVolumeSummary,
+  GapReport,
+  LastError,
+  ProxyArchiveStatus,
+  ProxyStatus,
+  ProxyVolumeSummary,
+  ServerCommon,
+  StatusReply,
+  StorageStatus,
+  StorageVolumeSummary,
+} from '../../rpc/index.ts';
+import type {
+  ArchiveRow,
+  Failure,
+  GapRow,
+  GroupStatus,
+  Kind,
+  QueueRow,
+  ServerRow,
+  StorageRow,
+} from './facts.ts';
+
+/** What one server of the layout said, or why it did not. */
+export interface Answer {
+  readonly server: string;
+  readonly kind: Kind;
+  readonly address: string;
+  readonly reply?: StatusReply;
+  readonly error?: string;
+}
+
+/** What was sent this long ago and is nowhere is not on its way any more. */
+const ON_ITS_WAY_SEC = 60;
+
+/** `volume`: that one only. Volumes that are Clear everywhere do not appear. */
+export function digest(
+  answers: readonly Answer[],
+  time: UnixSeconds,
+  volume: string | undefined,
+): GroupStatus {
+  const isWanted = (one: { readonly volume: string }): boolean =>
+    volume === undefined || one.volume === volume;
+  const volumes = answers.flatMap(storageRows).filter(isWanted);
+  const queues = answers.flatMap(queueRows).filter(isWanted);
+  const archives = answers
+    .flatMap(archiveRows)
+    .filter(isWanted)
+    .map((row) => withLag(row, volumes, queues));
+  const gaps = mergeGaps(answers.flatMap(gapRows).filter(isWanted));
+  return { time, servers: answers.map(serverRow), volumes, queues, archives, gaps };
+}
+
+// ---- servers
+
+function serverRow(answer: Answer): ServerRow {
+  const { server, kind, address, reply } = answer;
+  const known = statusOf(answer);
+  const common = known?.value.common;
+  const down: ServerRow = {
+    server,
+    kind,
+    address,
+    isUp: false,
+    reason: answer.error ?? reasonOf(answer),
+    now: 0,
+    started: 0,
+    version: '',
+    isShuttingDown: false,
+    diskFreeBytes: 0,
+    diskTotalBytes: 0,
+    spoolUsedBytes: 0,
+    spoolLimitBytes: 0,
+    isSpoolFull: false,
+    deadProxies: [],
+  };
+  if (reply === undefined || known === undefined || common === undefined) return down;
+  return {
+    ...down,
+    isUp: true,
+    reason: '',
+    now: reply.now,
+    started: common.started,
+    version: common.version,
+    isShuttingDown: common.shuttingDown,
+    ...diskOf(known, common),
+    ...spoolOf(known),
+    deadProxies: deadProxiesOf(known),
+  };
+}
+
+type Known =
+  | { readonly kind: 'storage'; readonly value: StorageStatus }
+  | { readonly kind: 'proxy'; readonly value: ProxyStatus }
+  | { readonly kind: 'archive'; readonly value: ArchiveStatus };
+
+/** The answer of a server of the kind the layout says. */
+function statusOf({ reply, kind }: Answer): Known | undefined {
+  const status = reply?.status;
+  return status !== undefined && status.$case === kind
+    ? ({ kind, value: status.value } as Known)
+    : undefined;
+}
+
+function reasonOf({ reply, kind }: Answer): string {
+  const other = reply?.server?.hostType ?? 'server of an unknown kind';
+  return `a ${other} answers there, not a ${kind}: the layout or the address is wrong`;
+}
+
+function diskOf(
+  known: Known,
+  common: ServerCommon,
+): Pick<ServerRow, 'diskFreeBytes' | 'diskTotalBytes'> {
+  if (known.kind === 'archive') {
+    const { imageStoreFreeBytes, imageStoreTotalBytes } = known.value;
+    return { diskFreeBytes: imageStoreFreeBytes, diskTotalBytes: imageStoreTotalBytes };
+  }
+  return { diskFreeBytes: common.diskFreeBytes, diskTotalBytes: common.diskTotalBytes };
+}
+
+function spoolOf(
+  known: Known,
+): Pick<ServerRow, 'spoolUsedBytes' | 'spoolLimitBytes' | 'isSpoolFull'> {
+  const spool = known.kind === 'proxy' ? known.value.spool : undefined;
+  return {
+    spoolUsedBytes: spool?.usedBytes ?? 0,
+    spoolLimitBytes: spool?.limitBytes ?? 0,
+    isSpoolFull: spool?.isFull ?? false,
+  };
+}
+
+function deadProxiesOf(known: Known): string[] {
+  if (known.kind !== 'storage') return [];
+  return known.value.proxies
+    .filter(({ isAvailable }) => !isAvailable)
+    .map(({ address }) => address);
+}
+
+// ---- volumes
+
+export function failureOf(error: LastError | undefined): Failure | null {
+  if (error === undefined) return null;
+  const { time, since, count, peer } = error;
+  const { code = 'internal', message = 'unknown' } = error.error ?? {};
+  return { code, message, time, since: since === 0 ? time : since, count, peer };
+}
+
+function storageRows(answer: Answer): StorageRow[] {
+  const known = statusOf(answer);
+  if (known?.kind !== 'storage') return [];
+  const now = answer.reply?.now ?? 0;
+  return known.value.volumes.map((v) => storageRow(answer.server, now, v));
+}
+
+function storageRow(server: string, now: UnixSeconds, v: StorageVolumeSummary): StorageRow {
+  const used = v.logUsagePb * v.pbs;
+  const capacity = v.logCapacityPb * v.pbs;
+  const growthRate = v.logGrowthPbPerSec * v.pbs;
+  // A standby keeps its log for nobody: what has not been delivered is no lag.
+  const isSource = v.state !== 'Standby' && v.state !== 'SyncReady';
+  return {
+    server,
+    volume: v.volume,
+    now,
+    state: v.state,
+    failure: failureOf(v.lastError),
+    isOverflow: v.isOverflow,
+    logUsageBytes: used,
+    logCapacityBytes: capacity,
+    writeRate: v.logRatePbPerSec * v.pbs,
+    growthRate,
+    overflowInSec: growthRate > 0 ? Math.max(0, (capacity - used) / growthRate) : null,
+    lagBytes: isSource ? v.lagPb * v.pbs : 0,
+    lagSec: isSource ? v.lagSec : 0,
+    lastSent: v.lastWlogSent,
+    lastProxy: v.lastProxy,
+    lastBackup: v.lastBackup,
+    sentGid: v.oldestGid,
+    latestGid: v.latestGid,
+    sentLsid: v.permanentLsid - BigInt(v.lagPb),
+    permanentLsid: v.permanentLsid,
+  };
+}
+
+function queueRows(answer: Answer): QueueRow[] {
+  const known = statusOf(answer);
+  if (known?.kind !== 'proxy') return [];
+  const now = answer.reply?.now ?? 0;
+  return known.value.volumes.flatMap((v) =>
+    v.archives.map((a) => queueRow(answer.server, now, v, a)),
+  );
+}
+
+function queueRow(
+  server: string,
+  now: UnixSeconds,
+  v: ProxyVolumeSummary,
+  a: ProxyArchiveStatus,
+): QueueRow {
+  return {
+    server,
+    volume: v.volume,
+    archive: a.archive,
+    now,
+    state: v.state,
+    failure: failureOf(a.lastError ?? v.lastError),
+    numDiff: a.numDiff,
+    bytes: a.wdiffTotalSizeBytes,
+    ageSec: a.wdiffSendDelayMeasuredSec,
+    lastReceived: v.lastWlogReceived,
+    lastSent: a.lastWdiffSent,
+    isSendError: a.isWdiffSendError,
+    nextTrySec: a.nextTryMs === undefined ? null : Math.max(0, a.nextTryMs / 1000),
+  };
+}
+
+function archiveRows(answer: Answer): ArchiveRow[] {
+  const known = statusOf(answer);
+  if (known?.kind !== 'archive') return [];
+  const now = answer.reply?.now ?? 0;
+  return known.value.volumes.map((v) => archiveRow(answer.server, now, v));
+}
+
+function archiveRow(server: string, now: UnixSeconds, v: ArchiveVolumeSummary): ArchiveRow {
+  return {
+    server,
+    volume: v.volume,
+    now,
+    state: v.state,
+    failure: failureOf(v.lastError),
+    latestGid: v.latest?.gidB ?? null,
+    latestTime: v.latestTimestamp,
+    restorableGid: v.newestRestorableGid ?? null,
+    restorableTime: v.newestRestorableTimestamp,
+    isSynchronizing: false,
+    lagBytes: null,
+    lagSec: null,
+    isMissingData: false,
+    numDiff: v.numDiff,
+    lastReceived: v.lastWdiffReceived,
+    lastSync: v.lastSync,
+    lastApply: v.lastApply,
+    lastSender: v.lastSender,
+  };
+}
+
+// ---- lag
+
+/** The storage that feeds a volume: the one that has it as Target. */
+export function sourceOf(volumes: readonly StorageRow[], volume: string): StorageRow | undefined {
+  const all = volumes.filter((row) => row.volume === volume);
+  return (
+    all.find(({ state }) => state === 'Target') ?? all.find(({ state }) => state !== 'Standby')
+  );
+}
+
+/**
+ * Everything that is not at the archive waits at the storage or at a proxy, and each of them says since
+ * when. Where neither holds what the archive lacks, its latest snapshot is all that is left.
+ */
+function withLag(
+  row: ArchiveRow,
+  volumes: readonly StorageRow[],
+  queues: readonly QueueRow[],
+): ArchiveRow {
+  const source = sourceOf(volumes, row.volume);
+  const own = queues.filter(
+    ({ volume, archive }) => volume === row.volume && archive === row.server,
+  );
+  const isSynchronizing = own.length > 0;
+  if (source === undefined) return { ...row, isSynchronizing };
+  const queued = own.reduce((sum, { bytes }) => sum + bytes, 0);
+  const isBehind = row.latestGid !== null && row.latestGid < source.sentGid;
+  const isQueued = own.some(({ numDiff }) => numDiff > 0);
+  const isMissingData =
+    isBehind &&
+    isSynchronizing &&
+    !isQueued &&
+    source.lastSent > 0 &&
+    source.now - source.lastSent > ON_ITS_WAY_SEC;
+  const waiting = Math.max(source.lagSec, ...own.map(({ ageSec }) => ageSec));
+  const sinceLatest = Math.max(0, row.now - row.latestTime);
+  const isStale = isBehind && (isMissingData || !isSynchronizing);
+  return {
+    ...row,
+    isSynchronizing,
+    isMissingData,
+    lagBytes: source.lagBytes + queued,
+    lagSec: isStale ? Math.max(waiting, sinceLatest) : waiting,
+  };
+}
+
+// ---- gaps
+
+function gapRows(answer: Answer): GapRow[] {
+  const known = statusOf(answer);
+  const now = answer.reply?.now ?? 0;
+  const { server } = answer;
+  if (known?.kind === 'archive') {
+    return known.value.volumes.flatMap((v) =>
+      v.gaps.map((gap) => gapRow(server, v.volume, server, gap, now)),
+    );
+  }
+  if (known?.kind !== 'proxy') return [];
+  return known.value.volumes.flatMap((v) =>
+    v.archives.flatMap((a) =>
+      a.gap === undefined ? [] : [gapRow(server, v.volume, a.archive, a.gap, now)],
+    ),
+  );
+}
+
+export function gapRow(
+  reporter: string,
+  volume: string,
+  archive: string,
+  gap: GapReport,
+  now: UnixSeconds,
+): GapRow {
+  return {
+    volume,
+    archive,
+    reportedBy: [reporter],
+    gidB: gap.expected?.gidB ?? 0n,
+    gidE: gap.found?.snapB?.gidB ?? null,
+    since: gap.since,
+    ageSec: gap.since === 0 ? 0 : Math.max(0, now - gap.since),
+    advice: gap.advice,
+  };
+}
+
+/** An archive and the proxies that meet a gap there report the same one: the longest known says since when. */
+export function mergeGaps(gaps: readonly GapRow[]): GapRow[] {
+  const merged = new Map<string, GapRow>();
+  for (const gap of gaps) {
+    const key = `${gap.volume} ${gap.archive} ${gap.gidB}`;
+    const known = merged.get(key);
+    merged.set(key, known === undefined ? gap : joined(known, gap));
+  }
+  return [...merged.values()];
+}
+
+function joined(a: GapRow, b: GapRow): GapRow {
+  const older = b.ageSec > a.ageSec ? b : a;
+  // What proxies hold may begin at different gids: the piece that is missing for sure ends at the first.
+  const ends = [a.gidE, b.gidE].filter((gid) => gid !== null);
+  const gidE = ends.length === 0 ? null : ends.reduce((x, y) => (y < x ? y : x));
+  return { ...older, gidE, reportedBy: [...new Set([...a.reportedBy, ...b.reportedBy])] };
+}

@@ -1,0 +1,40 @@
+/** Asks all servers of a group at once; one that is silent costs one timeout, whatever their number. */
+import { type Millis, WalbError } from '../../core/index.ts';
+import { ControlRpc } from '../../rpc/methods.ts';
+import type { ServerConnection } from '../connection.ts';
+import { serverKindMap } from '../constants.ts';
+import type { ServerParam } from '../servers.ts';
+import type { Answer } from './digest.ts';
+import type { Kind } from './facts.ts';
+
+export interface Asked {
+  readonly server: ServerParam;
+  readonly connection: ServerConnection;
+}
+
+export async function gather(asked: readonly Asked[], timeout: Millis): Promise<Answer[]> {
+  return await Promise.all(asked.map((one) => ask(one, timeout)));
+}
+
+async function ask({ server, connection }: Asked, timeout: Millis): Promise<Answer> {
+  const known = {
+    server: server.name,
+    kind: serverKindMap[server.kind] as Kind,
+    address: server.get_host_port(),
+  };
+  try {
+    return { ...known, reply: await connection.call(ControlRpc.status, { volume: '' }, timeout) };
+  } catch (thrown) {
+    const error = WalbError.from(thrown);
+    // An interrupt of the operator is not a server that is down.
+    if (error.code === 'cancelled') throw error;
+    return { ...known, error: reasonOf(error, timeout) };
+  }
+}
+
+/** One line; the connection has put its own name in front. */
+function reasonOf({ code, message }: WalbError, timeout: Millis): string {
+  if (code === 'timeout') return `no answer within ${timeout / 1000} s`;
+  if (/ECONNREFUSED/.test(message)) return 'connection refused: no server runs there';
+  return message.replaceAll(/\s+/g, ' ').slice(0, 200);
+}
