@@ -183,6 +183,9 @@ const FUNCTIONS = [
   'get_server_args(s, sLayout=None, isDebug=False, useRepeater=False, maxFgTasks=2, maxBgTasks=1)',
 ] as const;
 
+/** By name, whatever it is. */
+const LIBRARY: Readonly<Record<string, unknown>> = { ...library };
+
 /** What stands for the same value in both languages. */
 const SAME: Readonly<Record<string, string>> = {
   null: 'None',
@@ -244,13 +247,13 @@ it.each(DEVICE)('wdev.%s', (signature) => {
 });
 
 it.each(FUNCTIONS)('%s', (signature) => {
-  const found: unknown = library[nameOf(signature) as keyof typeof library];
+  const found: unknown = LIBRARY[nameOf(signature)];
   expect(found).toBeTypeOf('function');
   expectSignature(signature, String(found));
 });
 
 it.each(CONSTRUCTORS)('%s', (signature) => {
-  let type = library[nameOf(signature) as keyof typeof library] as { toString(): string };
+  let type = LIBRARY[nameOf(signature)] as { toString(): string };
   // A class without a constructor of its own has that of its base.
   while (!/\n\s*constructor\s*\(/.test(String(type))) type = Object.getPrototypeOf(type);
   const text = String(type);
