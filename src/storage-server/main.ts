@@ -4,10 +4,11 @@ import { type Env, WalbError } from '../core/index.ts';
 import { HostType } from '../rpc/index.ts';
 import type { OptionValues } from '../server/common-options.ts';
 import { serverMain } from '../server/program.ts';
+import type { ServerCore } from '../server/server-core.ts';
 import { deviceOpener } from '../wdev/daemon/index.ts';
 import { kernelOpener, openUncached, wdevcRunner } from '../wdev/kernel/index.ts';
 import type { DeviceOpener } from '../wdev/volume-device.ts';
-import { STORAGE_OPTIONS, storageConfig } from './config.ts';
+import { STORAGE_OPTIONS, type StorageConfig, storageConfig } from './config.ts';
 import { StorageServer } from './server.ts';
 
 /** The device of `init-vol VOL /dev/walb/NAME`: one of the directory, else one of the kernel driver. */
@@ -33,6 +34,15 @@ function devices(env: Env, options: OptionValues, clientId: string): DeviceOpene
   });
 }
 
+/** Before anything runs: an address that may never be used (beyond loopback without TLS) is refused. */
+function checkedConfig({ env, identity }: ServerCore, options: OptionValues): StorageConfig {
+  const config = storageConfig(options, env.log);
+  for (const address of [config.archive, ...config.proxies]) {
+    env.network.connect(address, { clientId: identity.nodeId }).close();
+  }
+  return config;
+}
+
 process.exitCode = await serverMain(
   {
     program: 'walb-storage',
@@ -42,7 +52,7 @@ process.exitCode = await serverMain(
     create: (core, options, settings) =>
       new StorageServer(
         core,
-        storageConfig(options, core.log),
+        checkedConfig(core, options),
         settings,
         devices(core.env, options, core.identity.nodeId),
       ),

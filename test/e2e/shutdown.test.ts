@@ -293,6 +293,18 @@ describe('a start that fails ends with 1 and says why, on stderr and in the log'
     });
   });
 
+  test.each([
+    ['-archive', ['-archive', '192.0.2.1:1', '-proxy', '127.0.0.1:1']],
+    ['-proxy', ['-archive', '127.0.0.1:1', '-proxy', '127.0.0.1:1,192.0.2.1:1']],
+  ])('a storage whose %s is beyond this machine, without TLS', async (_, words) => {
+    const program = join(ROOT, 'bin/walb-storage');
+    const { exitCode, stderr } = await execa(program, ['-p', '0', '-b', newBase(), ...words], {
+      reject: false,
+    });
+    expect(exitCode).toBe(1);
+    expect(stderr).toContain('192.0.2.1:1 is beyond this machine and no TLS certificate is');
+  });
+
   test('work that was started already does not keep it', async () => {
     const base = newBase();
     // A peer that takes connections and never says anything.
