@@ -1,7 +1,7 @@
 /** Delivering log: what is sent when to whom, what is remembered, when the ring is freed (B.3-B.5). */
 import { describe, expect, it } from 'vitest';
 import { KIB, WalbError } from '../../src/core/index.ts';
-import { ControlRpc, StopMode, StorageRpc } from '../../src/rpc/index.ts';
+import { ControlRpc, handle, ProxyRpc, StopMode, StorageRpc } from '../../src/rpc/index.ts';
 import type { StorageServer } from '../../src/storage-server/server.ts';
 import { waitForLog } from '../../src/storage-server/wlog-send.ts';
 import { ServerWorld, type StartedServer } from '../server/server-world.ts';
@@ -204,6 +204,36 @@ describe('proxies (B.5, W3)', () => {
       device.write([4]);
       await world.until(() => done(world).lsid === '7');
       expect(proxies.ranges.map((range) => range.slice(0, 2))).toEqual(['p1', 'p0']);
+    }));
+
+  it('one that answers its heartbeat, but no transfer, is asked last for a while', () =>
+    ServerWorld.run(async (world) => {
+      const proxies = new FakeProxies();
+      let offers = 0;
+      const hanging = handle(ProxyRpc.transferWlog, () => {
+        offers += 1;
+        return new Promise(() => {});
+      });
+      const [heartbeat] = proxies.bindings('p0');
+      await world.fake('p0', [heartbeat!, hanging]);
+      await world.fake('p1', proxies.bindings('p1'));
+      const device = new FakeDevice();
+      await store(world, 'Target', device);
+      await startStorage(world, device);
+      const delivered = async (): Promise<number> => {
+        const began = world.world.elapsed;
+        const count = proxies.deliveries.length;
+        device.write([3]);
+        await world.until(() => proxies.deliveries.length > count);
+        return (world.world.elapsed - began) / 1e6;
+      };
+      expect(await delivered()).toBeGreaterThan(9);
+      for (let i = 0; i < 4; i++) expect(await delivered()).toBeLessThan(8);
+      expect(offers).toBe(1);
+      // Perhaps it has been repaired meanwhile: it is the preferred one.
+      await world.sleep(60_000);
+      await delivered();
+      expect(offers).toBe(2);
     }));
 
   it('each is asked every ten seconds, one per second', () =>
