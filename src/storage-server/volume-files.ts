@@ -84,6 +84,15 @@ export class VolumeFiles {
     };
   }
 
+  /** The device alone, of a volume that may be damaged otherwise; undefined when it can not be read. */
+  devicePath(): string | undefined {
+    try {
+      return this.#read('path');
+    } catch {
+      return undefined;
+    }
+  }
+
   async setState(state: PersistentState): Promise<void> {
     await this.#write('state', state);
   }
