@@ -9,6 +9,7 @@
 import { discardTemporary } from '../core/durable.ts';
 import {
   type BidiStream,
+  type Bytes,
   type CallContext,
   checkVolumeId,
   type FileHandle,
@@ -43,6 +44,8 @@ export interface ReceiverHost {
   requireVolume(id: string, command: 'wlog-transfer'): ProxyVolume;
   /** Bytes of diffs in all spools. */
   spoolUsed(): number;
+  /** Room that the last transfer had to be refused for; 0 when it found enough. */
+  roomMissed: Bytes;
   /** New diffs are there: queue the sends. */
   diffsArrived(volume: ProxyVolume): void;
 }
@@ -57,7 +60,7 @@ export async function receiveWlog(
   const volume = host.requireVolume(hello.volume, 'wlog-transfer');
   volume.admit('wlog-transfer');
   using _foreground = host.core.foreground.acquire(`log of ${volume.id}`);
-  requireSpace(host, hello);
+  requireRoom(host, hello);
   using change = volume.machine.begin('wlog-recv');
   await stream.send({ message: { $case: 'accept', value: host.core.identity } });
 
@@ -96,25 +99,34 @@ async function receiveHello(stream: BidiStream<WlogDown, WlogUp>): Promise<WlogH
 }
 
 /** Refuses while the disk, or the configured limit, has no room for what may come (W4). */
-function requireSpace(host: ReceiverHost, hello: WlogHello): void {
-  const { core, config } = host;
+function requireRoom(host: ReceiverHost, hello: WlogHello): void {
   const wanted = hello.maxLogSizePb * hello.pbs + MIB;
+  const error = shortage(host, wanted);
+  host.roomMissed = error === undefined ? 0 : wanted;
+  if (error !== undefined) throw error;
+}
+
+/** Why `wanted` more bytes can not be taken now; undefined when they can. */
+export function shortage(
+  host: Pick<ReceiverHost, 'core' | 'config' | 'spoolUsed'>,
+  wanted: Bytes,
+): WalbError | undefined {
+  const { core, config } = host;
   const free = core.env.files.freeBytes(config.baseDirectory);
   if (free < wanted) {
-    throw new WalbError(
+    return new WalbError(
       'no-space',
       `the spool's disk has ${formatSize(free)} bytes free, ${formatSize(wanted)} are needed; the log stays at the storage until archives have taken diffs`,
       { details: { free, wanted, directory: config.baseDirectory } },
     );
   }
   const used = host.spoolUsed();
-  if (config.spoolLimit > 0 && used + wanted > config.spoolLimit) {
-    throw new WalbError(
-      'no-space',
-      `the spool holds ${used} of ${config.spoolLimit} bytes (-spool-limit); the log stays at the storage until archives have taken diffs`,
-      { details: { used, wanted, limit: config.spoolLimit } },
-    );
-  }
+  if (config.spoolLimit === 0 || used + wanted <= config.spoolLimit) return undefined;
+  return new WalbError(
+    'no-space',
+    `the spool holds ${used} of ${config.spoolLimit} bytes (-spool-limit); the log stays at the storage until archives have taken diffs`,
+    { details: { used, wanted, limit: config.spoolLimit } },
+  );
 }
 
 async function convertAndPublish(

@@ -4,7 +4,14 @@
  * Source: semantics.md C, E.2; cli.md kinds P.
  */
 import { makeDirectoryDurably } from '../core/durable.ts';
-import { type Binding, checkVolumeId, isVolumeId, type Lb, WalbError } from '../core/index.ts';
+import {
+  type Binding,
+  type Bytes,
+  checkVolumeId,
+  isVolumeId,
+  type Lb,
+  WalbError,
+} from '../core/index.ts';
 import {
   type Accepted,
   type ArchiveInfoRequest,
@@ -39,6 +46,7 @@ export class ProxyServer implements ControlLogic {
   readonly #settings: CommonSettings;
   readonly #volumes = new Map<string, ProxyVolume>();
   readonly #sends: Sends;
+  roomMissed: Bytes = 0;
 
   constructor(core: ServerCore, config: ProxyConfig, settings: CommonSettings) {
     this.core = core;

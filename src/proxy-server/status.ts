@@ -1,5 +1,5 @@
 /** What `status` and `get latest-snap` tell of a proxy (cli.md 1.5, 1.6). */
-import { MIB } from '../core/index.ts';
+import { type Bytes, MIB } from '../core/index.ts';
 import {
   HostType,
   type LatestSnap,
@@ -9,6 +9,7 @@ import {
 import type { ServerCore } from '../server/server-core.ts';
 import { type CommonSettings, commonStatus } from '../server/status.ts';
 import type { ProxyConfig } from './config.ts';
+import { shortage } from './receive.ts';
 import type { Sends } from './sends.ts';
 import type { ProxyVolume } from './volume.ts';
 
@@ -16,6 +17,8 @@ export interface StatusHost {
   readonly core: ServerCore;
   readonly config: ProxyConfig;
   spoolUsed(): number;
+  /** Room that the last transfer had to be refused for; 0 when it found enough. */
+  readonly roomMissed: Bytes;
 }
 
 export function serverStatusOf(
@@ -40,7 +43,7 @@ export function serverStatusOf(
       usedBytes: used,
       limitBytes: config.spoolLimit,
       diskFreeBytes: core.env.files.freeBytes(config.baseDirectory),
-      isFull: config.spoolLimit > 0 && used >= config.spoolLimit,
+      isFull: shortage(host, Math.max(1, host.roomMissed)) !== undefined,
     },
   };
 }

@@ -118,6 +118,32 @@ describe('receiving log', () => {
       { spoolLimit: 2 * MIB },
     ));
 
+  it('says in its status that it holds storages back, until archives have made room (W4)', () =>
+    started(
+      async (setup) => {
+        const { proxy, world, archive } = setup;
+        const spool = async () => {
+          const { status } = await proxy.channel.unary(ControlRpc.status, { volume: '' });
+          return status?.$case === 'proxy' ? status.value.spool : undefined;
+        };
+        archive.answer = () => 'syncing';
+        await sendLog(proxy.channel, 0n, 1n);
+        const used = (await statusOf(setup)).spoolBytes;
+        expect(await spool()).toMatchObject({ usedBytes: used, isFull: false });
+        // Below the limit, but not by as much as may come.
+        const maxLogSizePb = Math.ceil((2 * MIB - used) / 512) + 1;
+        const sending = () => outcomeOf(sendLog(proxy.channel, 1n, 2n, { maxLogSizePb }));
+        expect(await sending()).toBe('no-space');
+        expect(await spool()).toMatchObject({ usedBytes: used, limitBytes: 3 * MIB, isFull: true });
+        archive.answer = () => 'accept';
+        await world.until(async () => (await queued(setup)) === 0, 30_000);
+        expect(await spool()).toMatchObject({ usedBytes: 0, isFull: false });
+        expect(await sending()).toBe('done');
+        expect(await spool()).toMatchObject({ isFull: false });
+      },
+      { spoolLimit: 3 * MIB },
+    ));
+
   it('a stop by force does not wait for a storage that says nothing more', () =>
     started(async (setup) => {
       const { proxy, world } = setup;
@@ -176,6 +202,23 @@ describe('sending diffs', () => {
       expect((second?.at ?? 0) - (first?.at ?? 0)).toBeGreaterThan(0.99);
       expect(setup.archive.offers).toHaveLength(2);
     }));
+
+  it.each([
+    ['-wn', { maxWdiffFiles: 3 }, ['0-3', '3-5']],
+    ['-wd', { maxWdiffSend: 1, maxWdiffFiles: 9 }, ['0-1', '1-2', '2-3', '3-4', '4-5']],
+    ['neither limit', { maxWdiffFiles: 9 }, ['0-5']],
+  ] as const)('merges what waits, within %s', (_, limits, ranges) =>
+    started(async (setup) => {
+      const { world, proxy, archive } = setup;
+      archive.answer = () => 'stopped';
+      for (let gid = 0n; gid < 5n; gid += 1n) {
+        await sendLog(proxy.channel, gid, gid + 1n, { diff: logDiff(gid, gid + 1n, gid > 0n) });
+      }
+      archive.answer = () => 'accept';
+      await world.until(async () => (await queued(setup)) === 0, 30_000);
+      expect(archive.stored).toEqual(ranges);
+    }, limits),
+  );
 
   it('waits for the delay of the archive', () =>
     started(async ({ world, proxy, archive }) => {
