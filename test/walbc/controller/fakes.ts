@@ -3,7 +3,8 @@
  * servers do, at once or when the test says so. They are reached over a network in memory, and write
  * down every command that changes something, in order.
  */
-import { type Binding, WalbError } from '../../../src/core/index.ts';
+import { type Binding, type CancelTimer, type Millis, WalbError } from '../../../src/core/index.ts';
+import { RealClock } from '../../../src/core/real-clock.ts';
 import {
   type Action,
   ArchiveRpc,
@@ -14,6 +15,7 @@ import {
   handle,
   MemoryNetwork,
   ProxyRpc,
+  StopState,
   StorageRpc,
   TaskKind as Task,
   type TaskKind,
@@ -32,9 +34,34 @@ import {
   type ServerKind,
   ServerLayout,
   type ServerParam,
+  type WaitReport,
 } from '../../../src/walbc/index.ts';
 
 export const VOL = 'vol';
+
+/** Time passes this many times as fast: pauses and time limits of seconds take moments. */
+const SPEED = 50;
+
+class QuickClock extends RealClock {
+  #skipped: Millis = 0;
+
+  override monotonic(): Millis {
+    return super.monotonic() * SPEED + this.#skipped;
+  }
+
+  /** So much time has passed when somebody looks next; timers do not fire for it. */
+  skip(time: Millis): void {
+    this.#skipped += time;
+  }
+
+  override after(delay: Millis, fn: () => void): CancelTimer {
+    return super.after(delay / SPEED, fn);
+  }
+
+  override sleep(delay: Millis, signal?: AbortSignal): Promise<void> {
+    return super.sleep(delay / SPEED, signal);
+  }
+}
 
 /** What a fake keeps of the volume; tests set it as they like. */
 export class FakeServer {
@@ -53,6 +80,8 @@ export class FakeServer {
   readonly archives = new Map<string, string>();
   /** Instead of the usual effect of a command; may throw. */
   readonly on: Record<string, (server: FakeServer) => void | Promise<void>> = {};
+  /** A stop is under way. */
+  isStopping = false;
   /** Tasks that end only when the test calls `finish`. */
   holdsTasks = false;
   #held: (() => void)[] = [];
@@ -118,8 +147,9 @@ export class FakeServer {
     this.changed();
   }
 
-  get watched(): number {
-    return this.#watchers.size;
+  /** Resolves once somebody follows the volume here. */
+  async watched(): Promise<void> {
+    while (this.#watchers.size === 0) await new Promise((resolve) => setImmediate(resolve));
   }
 
   view(): VolumeView {
@@ -127,6 +157,7 @@ export class FakeServer {
     return {
       ...clearView(VOL),
       state: this.state,
+      stopState: this.isStopping ? StopState.STOPPING : StopState.NOT_STOPPING,
       tasks: this.#tasks,
       actions: [...this.#running].map(([action, running]) => ({
         ...{ action, running, archive: '', lastBegan: 0, lastEnded: 0, lastSuccess: 0 },
@@ -412,8 +443,10 @@ export class FakeServer {
 
 export class FakeGroup implements AsyncDisposable {
   readonly network = new MemoryNetwork();
+  readonly clock = new QuickClock();
   readonly log: string[] = [];
   readonly printed: string[] = [];
+  readonly reports: WaitReport[] = [];
   readonly controller: Controller;
   readonly #servers = new Map<string, FakeServer>();
 
@@ -428,6 +461,8 @@ export class FakeGroup implements AsyncDisposable {
     const layout = new ServerLayout(params(K_STORAGE), params(K_PROXY), params(K_ARCHIVE));
     this.controller = new Controller('walbc', layout, false, 0, {
       network: this.network.host('ctl'),
+      clock: this.clock,
+      onWait: (report) => void (report !== undefined && this.reports.push(report)),
       print: (text) => void this.printed.push(text),
     });
   }
@@ -454,6 +489,11 @@ export class FakeGroup implements AsyncDisposable {
 
   param(name: string): ServerParam {
     return this.get(name).param;
+  }
+
+  /** Lets every message that is on its way arrive, and the answers to it. */
+  async settle(): Promise<void> {
+    for (let i = 0; i < 50; i += 1) await new Promise((resolve) => setImmediate(resolve));
   }
 
   /** The commands since the last call. */
