@@ -108,7 +108,7 @@ function objectRepr(value: object, around: readonly unknown[]): string {
   if (value instanceof Map || isRecord(value)) return dictRepr(value, inner);
   if (value instanceof PyView)
     return `dict_${value.kind}([${Array.from(value, inner).join(', ')}])`;
-  return otherRepr(value);
+  return otherRepr(value, around.length);
 }
 
 function cut(value: object): string {
@@ -133,7 +133,7 @@ function dictRepr(value: object, inner: (part: unknown) => string): string {
   return `{${entries.map(([key, part]) => `${inner(key)}: ${inner(part)}`).join(', ')}}`;
 }
 
-function otherRepr(value: object): string {
+function otherRepr(value: object, depth: number): string {
   if (value instanceof Date) return Number.isNaN(value.getTime()) ? '---' : datetimeSource(value);
   if (value instanceof Timedelta) return value.toSource();
   if (value instanceof PySlice)
@@ -145,5 +145,5 @@ function otherRepr(value: object): string {
   }
   if (value instanceof Error) return `${errorName(value)}(${repr(value.message)})`;
   if (isOwnInstance(value)) return `<${typeName(value)} object>`;
-  return isNone(value) ? 'None' : showRepr(value, Number.POSITIVE_INFINITY, 1);
+  return isNone(value) ? 'None' : showRepr(value, Number.POSITIVE_INFINITY, depth);
 }
