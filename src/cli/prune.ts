@@ -11,15 +11,9 @@ import { ServerLayout } from '../walbc/layout.ts';
 import { carryRetentionOut, previewRetention } from '../walbc/retention/carry-out.ts';
 import type { RetentionPlan } from '../walbc/retention/plan.ts';
 import { policyOf } from '../walbc/retention/policy.ts';
-import { planText } from '../walbc/retention/table.ts';
+import { localTime, planText } from '../walbc/retention/table.ts';
 import { ServerConnectionParam } from '../walbc/servers.ts';
-import {
-  collect,
-  type InputOptions,
-  localTime,
-  readInput,
-  type WorkerInput,
-} from './worker-input.ts';
+import { collect, type InputOptions, readInput, type WorkerInput } from './worker-input.ts';
 
 interface Options extends InputOptions {
   readonly yes?: boolean;

@@ -3,7 +3,7 @@
  * address of an archive from a layout file, and TLS from that layout or the environment.
  */
 import { readFileSync } from 'node:fs';
-import { type UnixSeconds, WalbError } from '../core/index.ts';
+import { WalbError } from '../core/index.ts';
 import { grpcNetwork, type TlsOptions } from '../rpc/index.ts';
 import { tlsFrom } from '../walbc/cli/tls.ts';
 import type { ControllerEnvironment } from '../walbc/environment.ts';
@@ -65,10 +65,4 @@ async function readTree(file: string): Promise<ConfigTree> {
     'invalid-argument',
     `${file}: must hold sections: general, apply, merge, retention, repl`,
   );
-}
-
-/** In the zone of this process (TZ). */
-export function localTime(time: UnixSeconds): string {
-  const options = { dateStyle: 'short', timeStyle: 'long' } as const;
-  return new Date(time * 1000).toLocaleString('sv-SE', options);
 }

@@ -2,9 +2,10 @@
 import type { Command } from 'commander';
 import { WalbError } from '../core/index.ts';
 import { RealClock } from '../core/real-clock.ts';
+import { localTime } from '../walbc/retention/table.ts';
 import { configTree } from '../walbc/worker/config-tree.ts';
 import { Worker } from '../walbc/worker/runner.ts';
-import { collect, type InputOptions, localTime, readInput } from './worker-input.ts';
+import { collect, type InputOptions, readInput } from './worker-input.ts';
 
 interface Options extends InputOptions {
   readonly verbose: number;

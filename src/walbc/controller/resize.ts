@@ -4,11 +4,11 @@ import { ArchiveRpc, StorageRpc } from '../../rpc/index.ts';
 import { aAcceptForResize, aClear, sClear, TIMEOUT_SEC } from '../constants.ts';
 import type { ServerParam } from '../servers.ts';
 import { show, verify_archive, verify_storage } from '../verify.ts';
-import { ApplyMergeMethods } from './apply-merge.ts';
+import { RetentionMethods } from './retention.ts';
 
 const LB_PER_MB = MIB / LB_SIZE;
 
-export class ResizeMethods extends ApplyMergeMethods {
+export class ResizeMethods extends RetentionMethods {
   /**
    * Grows the base image to `sizeMb` MiB; `doZeroClear` writes zeros to the extension. Returns when
    * that is done. Does nothing when it has this size. Restored images must have been deleted before.

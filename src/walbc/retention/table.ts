@@ -80,3 +80,9 @@ function table(rows: readonly (readonly string[])[]): string[] {
       .trimEnd(),
   );
 }
+
+/** In the zone of this process (TZ). */
+export function localTime(time: UnixSeconds): string {
+  const options = { dateStyle: 'short', timeStyle: 'long' } as const;
+  return new Date(time * 1000).toLocaleString('sv-SE', options);
+}

@@ -186,7 +186,7 @@ const READS = `
   get_num_diff get_progress_lb get_restorable get_restorable_gid get_restored get_restored_path
   get_run_remote_command get_state get_state_all get_total_diff_size get_ts_delta get_uuid
   get_vol_dict_without_running_actions get_vol_list get_vol_size_lb is_overflow is_synchronizing
-  is_wdiff_send_error list_exports monitor_progress print_applicable_diff_list print_diff_list
+  is_wdiff_send_error list_exports monitor_progress print_applicable_diff_list print_diff_list plan_retention print_retention
   print_restorable set_server_layout status toString verify_not_overflow verify_not_restorable
   verify_state wait_for_replicated wait_for_restorable wait_for_restored wait_for_stopped
 `;
