@@ -4,6 +4,9 @@ import { createServer, type Server } from 'node:net';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { ServerParam } from '../../src/walbc/index.ts';
+import { Cluster, VOLUME as DISK } from './scenarios/support/cluster.ts';
+import { writeLayout as layoutOfCluster } from './scenarios/support/run-book.ts';
+import { viewWhere } from './scenarios/support/views.ts';
 import { randomBytes, SOON, TestGroup, VOLUME, walb } from './support.ts';
 
 let group: TestGroup;
@@ -18,15 +21,19 @@ beforeAll(async () => {
 
 afterAll(async () => await group[Symbol.asyncDispose]());
 
-function writeLayout(name: string, changes: Readonly<Record<string, number>> = {}): string {
+/** The group's layout, with other ports where they are given. */
+function writeLayout(name: string, ports: Readonly<Record<string, number>> = {}): string {
   const { storageL, proxyL, archiveL } = group.walbc.sLayout;
-  const line = (s: ServerParam): string =>
-    `  - { name: ${s.name}, address: 127.0.0.1, port: ${changes[s.name] ?? s.port} }\n`;
-  const section = (key: string, list: readonly ServerParam[]): string =>
-    `${key}:\n${list.map(line).join('')}`;
+  const section = (servers: readonly ServerParam[]) =>
+    servers.map((s) => ({ name: s.name, address: s.address, port: ports[s.name] ?? s.port }));
   const path = join(group.folder, name);
-  const text = `${section('storage', storageL)}${section('proxy', proxyL)}${section('archive', archiveL)}`;
-  writeFileSync(path, text);
+  // JSON is YAML.
+  const layout = {
+    storage: section(storageL),
+    proxy: section(proxyL),
+    archive: section(archiveL),
+  };
+  writeFileSync(path, JSON.stringify(layout));
   return path;
 }
 
@@ -226,4 +233,51 @@ describe('the state of the group', () => {
       server.close();
     }
   });
+});
+
+it('W7: a lost diff is named wherever the operator looks', async () => {
+  await using cluster = await Cluster.start();
+  const { walbc, s0, p0, a0 } = cluster;
+  await cluster.backUp();
+  expect(await walbc.get_gaps(a0, DISK)).toEqual([]);
+  await walbc.stop(a0, DISK, 'force');
+  await cluster.disk().write();
+  const lost = await walbc.snapshot_nbk(s0, DISK);
+  await viewWhere(s0, `delivery of gid ${lost}`, ({ doneGid }) => (doneGid ?? 0n) >= lost);
+  await cluster.kill('p0');
+  cluster.loseData('p0');
+  await walbc.start(a0, DISK);
+  await cluster.start('p0');
+  await walbc.start_synchronizing(a0, DISK);
+  await cluster.disk().write();
+  await walbc.snapshot_nbk(s0, DISK);
+  await viewWhere(p0, 'a gap', ({ gaps }) => gaps.length > 0);
+
+  const gaps = await walbc.get_gaps(a0, DISK);
+  expect(gaps).toEqual([
+    expect.objectContaining({ volume: DISK, archive: 'a0', reportedBy: ['a0', 'p0'] }),
+  ]);
+  const { gidB, gidE, advice } = gaps[0]!;
+  expect(gidE).toBeGreaterThan(gidB);
+  expect(advice).toContain('hash_backup');
+  for (const server of [a0, p0]) {
+    const text = await walbc.run_ctl(server, ['get', 'gaps', DISK]);
+    expect(text).toMatch(new RegExp(`^name:${DISK}\tarchive:a0\tgid:${gidB}\tnext_gid:\\d+\t`));
+  }
+  await expect(walbc.run_ctl(s0, ['get', 'gaps', DISK])).rejects.toThrow('no such target');
+
+  const path = layoutOfCluster(cluster);
+  const words = ['check', '--layout', path, '--disk-free', 'off'];
+  const { code, out } = await walb('walbc', ...words, '--gap', '0s:1h', '--failing', 'off');
+  expect([code, out.split('\n')[0]]).toEqual([
+    1,
+    expect.stringMatching(`^WALB WARNING - GAP in ${DISK} at a0: diffs from gid ${gidB} to `),
+  ]);
+  expect((await walb('walbc', ...words, '--gap', ':0s', '--failing', 'off')).code).toBe(2);
+
+  // A hash backup replaces what is lost.
+  await walbc.stop(s0, DISK);
+  await walbc.hash_backup(s0, DISK, SOON);
+  expect(await walbc.get_gaps(a0, DISK)).toEqual([]);
+  expect((await walb('walbc', ...words)).code).toBe(0);
 });
