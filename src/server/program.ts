@@ -38,9 +38,9 @@ import {
 } from './common-options.ts';
 import { parseWithConfig } from './config-file.ts';
 import { type ControlLogic, controlBindings } from './control.ts';
+import { spawnProgram } from './program-exec.ts';
 import { ServerCore } from './server-core.ts';
 import { serveUntilShutdown, shutDownOnSignals } from './shutdown.ts';
-import { spawnProgram } from './spawn-program.ts';
 import type { CommonSettings } from './status.ts';
 
 /** A server once it is made: what the program needs to run it. */

@@ -1,6 +1,6 @@
 /** Programs run for remote `exec` (cli.md 1.4). */
 import { describe, expect, it } from 'vitest';
-import { spawnProgram } from '../../src/server/spawn-program.ts';
+import { spawnProgram } from '../../src/server/program-exec.ts';
 
 interface Ended {
   readonly stdout: string;
