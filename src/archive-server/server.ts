@@ -91,7 +91,8 @@ export class ArchiveServer implements ControlLogic {
     for (const name of files.list(this.config.baseDirectory)) {
       if (isVolumeId(name)) await this.#loadVolume(name);
     }
-    this.core.history.keepOnly(this.volumes());
+    // Of every volume there is, served or not.
+    this.core.history.keepOnly(files.list(this.config.baseDirectory));
   }
 
   async stopWork(): Promise<void> {

@@ -71,7 +71,8 @@ export class ProxyServer implements ControlLogic {
       await volume.spool.load();
       this.#volumes.set(name, volume);
     }
-    this.core.history.keepOnly(this.volumes());
+    // Of every volume there is, served or not.
+    this.core.history.keepOnly(files.list(this.config.baseDirectory));
     if (this.config.startStopped) return;
     for (const volume of this.#volumes.values()) await this.#startVolume(volume);
   }

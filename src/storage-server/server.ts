@@ -95,7 +95,8 @@ export class StorageServer implements ControlLogic {
     // At the same time: a device that does not answer must not hold up the others.
     const ids = files.list(this.config.baseDirectory).filter(isVolumeId);
     await Promise.all(ids.map((id) => this.#unserved.tryLoad(id)));
-    this.core.history.keepOnly(this.volumes());
+    // Of every volume there is, served or not.
+    this.core.history.keepOnly(files.list(this.config.baseDirectory));
     this.proxies.start();
     this.#tsDelta.start();
     this.#sampler.start();

@@ -56,6 +56,7 @@ export function worst(levels: readonly Level[]): Level {
 export function judge(group: GroupStatus, limits: Limits, volume?: string): Verdict {
   const judgement = new Judgement(limits);
   for (const row of group.servers) judgement.server(row);
+  judgement.links(group.servers);
   for (const row of group.volumes) judgement.storage(row);
   for (const row of group.queues) judgement.queue(row);
   for (const row of group.archives) judgement.archive(row, group);
@@ -100,6 +101,17 @@ class Judgement {
     }
   }
 
+  /** A proxy that answers us, but not the storage that needs it. */
+  links(servers: readonly ServerRow[]): void {
+    const down = new Set(servers.filter(({ isUp }) => !isUp).map(({ address }) => address));
+    for (const { server, deadProxies } of servers) {
+      for (const address of deadProxies.filter((one) => !down.has(one))) {
+        const text = `${server} gets no answer from its proxy ${address}`;
+        this.#add('warning', 'proxy-link', { server, volume: '' }, text);
+      }
+    }
+  }
+
   storage(row: StorageRow): void {
     const { server, volume } = row;
     const label = `${volume}_${server}`;
@@ -140,9 +152,9 @@ class Judgement {
     const where = `${volume} at ${server}`;
     if (row.lagSec !== null) {
       const text = `${where} is ${formatDuration(row.lagSec)} behind${row.isMissingData ? ': newer data are neither here nor at a proxy' : ''}`;
-      // What waits is told by those it waits at; here counts what nobody has.
-      const isOurs = row.isMissingData || !row.isSynchronizing;
-      this.#measure('lag', `${label}_lag`, row.lagSec, row, text, undefined, isOurs);
+      // What waits is told by those it waits at; here counts what nobody has. A copy that is not
+      // synchronized, such as one the worker replicates now and then, is judged by its snapshots.
+      this.#measure('lag', `${label}_lag`, row.lagSec, row, text, undefined, row.isMissingData);
     }
     if (row.lagBytes !== null) {
       const text = `${where} is ${formatSizeForHumans(row.lagBytes)} behind`;

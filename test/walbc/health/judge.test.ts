@@ -118,6 +118,21 @@ const CASES: readonly (readonly [string, GroupStatus, string])[] = [
     'ok',
   ],
   ['no proxy sends the volume', group({ queues: [] }), 'critical'],
+  [
+    'a storage does not reach a proxy that is up',
+    group({ servers: [server('storage', { deadProxies: ['p0:1'] }), server('proxy')] }),
+    'warning',
+  ],
+  [
+    'a copy that is not synchronized, and not old',
+    group({
+      archives: [
+        archive(),
+        archive({ server: 'a1', isSynchronizing: false, lagSec: 9999, restorableTime: NOW - 9999 }),
+      ],
+    }),
+    'ok',
+  ],
   ['no servers', group({ servers: [], volumes: [], queues: [], archives: [] }), 'unknown'],
 ];
 
@@ -136,6 +151,14 @@ describe('verdict', () => {
     const behind = group({ archives: [archive({ lagBytes: 2 * GIB })] });
     expect(judge(behind, USUAL).level).toBe('ok');
     expect(judge(behind, limitsOf({ 'lag-bytes': '1g:10g' })).level).toBe('warning');
+  });
+
+  it('tells a proxy that is down once', () => {
+    const servers = [
+      server('storage', { deadProxies: ['p0:1'] }),
+      server('proxy', { address: 'p0:1', isUp: false, reason: 'gone' }),
+    ];
+    expect(judge(group({ servers }), USUAL).findings.map(({ check }) => check)).toEqual(['down']);
   });
 
   it('misses a volume that was asked for', () => {
