@@ -53,6 +53,9 @@ function flatten(value: unknown): unknown {
   if (typeof value !== 'object' || value === null) return value;
   if (value instanceof Date) return { '#': 'time', value: value.getTime() };
   if (Array.isArray(value)) return value.map(flatten);
+  // Dictionaries and sets of Python.
+  if (value instanceof Map) return { '#': 'map', value: [...value].map(flatten) };
+  if (value instanceof Set) return { '#': 'set', value: [...value].map(flatten) };
   const prototype: unknown = Object.getPrototypeOf(value);
   if (prototype !== Object.prototype && prototype !== null) {
     throw new WalbError('invalid-argument', `a ${value.constructor.name} can not be kept`);
@@ -76,6 +79,10 @@ function special({ '#': kind, value }: { '#': unknown; value?: unknown }): unkno
       return BigInt(value as string);
     case 'float':
       return Number(value);
+    case 'map':
+      return new Map(unflatten(value) as [unknown, unknown][]);
+    case 'set':
+      return new Set(unflatten(value) as unknown[]);
     case 'time':
       return new Date(value as number);
     default:

@@ -66,8 +66,11 @@ export class Steps {
     }
     this.#end(undefined);
     if (this.#number === MAX_STEPS) throw bad(`a runbook has at most ${MAX_STEPS} steps`);
+    const wasReached = this.#hasReachedFrom;
     const current = this.#open(title, hasBody);
     this.#current = current;
+    // From here on all is done anew: what the earlier run had finished of it does not count any more.
+    if (!wasReached && this.#hasReachedFrom) this.#save();
     this.#announce(current);
     if (!current.isSkipped || !hasBody) return { isSkipped: current.isSkipped };
     const value = keptValueOf(current);
@@ -168,8 +171,17 @@ export class Steps {
     return { value: recall(found.value.json, this.#options.classes) };
   }
 
+  /** A run that goes on and ends early keeps what is behind the place where it ended. */
   #save(): void {
-    this.#options.save(this.#finished);
+    this.#options.save([...this.#finished, ...this.#notYetSeen()]);
+  }
+
+  #notYetSeen(): DoneStep[] {
+    const { isResuming, from, done } = this.#options;
+    // What --from begins with is done again, and so is all behind it.
+    const isKept = isResuming || (from !== undefined && !this.#hasReachedFrom);
+    if (!isKept) return [];
+    return done.filter(({ title, occurrence }) => occurrence >= (this.#seen.get(title) ?? 0));
   }
 }
 

@@ -179,7 +179,10 @@ async function runBook(run: RunOptions | undefined, invocation: Invocation): Pro
     options: run,
     book,
     text,
-    layout: options.layout.get_all().map(String).join('; '),
+    layout: options.layout
+      .get_all()
+      .map((server) => `${server.name} ${server.get_host_port()}`)
+      .join(', '),
     who: `${origin.user}${origin.sudoUser === undefined ? '' : ` (sudo ${origin.sudoUser})`} at ${origin.host}`,
     folder: runsFolder(stateFolder(process.env)),
     classes,

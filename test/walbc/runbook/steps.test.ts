@@ -88,6 +88,26 @@ describe('steps', () => {
     expect(printed[0]).toBe('== 1. choose (skipped: done 2026-01-31T12:00:03 UTC)');
   });
 
+  test('a resumed run that ends early forgets nothing that is behind the place', () => {
+    const { steps, saved } = start({ done: firstRun(), isResuming: true });
+    steps.begin('volume', false);
+    steps.begin('choose', true);
+    expect(saved.map(({ title, occurrence }) => [title, occurrence])).toEqual([
+      ['volume', 0],
+      ['choose', 0],
+      ['volume', 1],
+    ]);
+  });
+
+  test('--from does anew all that is behind it', () => {
+    const { steps, saved } = start({ done: firstRun(), from: '2' });
+    steps.begin('volume', false);
+    steps.begin('volume', false);
+    expect(saved.map(({ title }) => title)).toEqual(['volume']);
+    steps.begin('other', false);
+    expect(saved.map(({ title }) => title)).toEqual(['volume', 'volume']);
+  });
+
   test('calls of a skipped step are answered from the journal, each once', () => {
     const { steps } = start({ done: firstRun(), isResuming: true });
     steps.begin('volume', false);
