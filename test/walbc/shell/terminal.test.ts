@@ -1,4 +1,4 @@
-import { mkdtempSync, readFileSync, rmSync, statSync } from 'node:fs';
+import { chmodSync, mkdtempSync, readFileSync, rmSync, statSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
@@ -125,6 +125,52 @@ describeWith(['python3'], 'the prompt on a terminal', () => {
     ]);
   });
 
+  test('typing ( shows the signature and what the call does, below the line', async () => {
+    const screen = await play([
+      PROMPT,
+      ['type', 'walbc.restore('],
+      ['expect', 'Controller.restore(ax, vol, gid'],
+      ['expect', 'Makes a snapshot an image of its own.'],
+      // Back up to the line, behind what was typed.
+      ['expect', '\x1b[2A\x1b[22G'],
+      ['type', 'a0'],
+      ['expect', 'a0'],
+      // Closed: the two lines are erased, and the cursor is where it was.
+      ['type', ', vol, 1)'],
+      ['expect', '\x1b[B\r\x1b[J\x1b[A'],
+      ['type', `${CTRL_C}`],
+      PROMPT,
+      ['type', 'nothing_known('],
+      ['expect', 'nothing_known('],
+      ['type', `${CTRL_C}`],
+      PROMPT,
+      // Left by Enter: what the call prints does not run into the hint.
+      ['type', 'walbc.get_vol_list('],
+      ['expect', 'Controller.get_vol_list(s)'],
+      ['type', 's0)\r'],
+      ['expect', "['vol0', 'vol1', 'vol2', 'vol3']"],
+      ['type', CTRL_D],
+    ]);
+    expect(screen.split('Controller.restore(').length).toBeGreaterThan(1);
+  });
+
+  test('a pasted block and a search of the history are not disturbed by hints', async () => {
+    const screen = await play([
+      PROMPT,
+      ['type', 'print(len([1, 2]))\rprint(len([1]))\r'],
+      ['expect', '2\r\n'],
+      ['expect', '1\r\n'],
+      PROMPT,
+      ['type', `${CTRL_R}print(`],
+      ['expect', 'bck-i-search: print(_'],
+      ['type', '\r'],
+      ['expect', '1\r\n'],
+      PROMPT,
+      ['type', CTRL_D],
+    ]);
+    expect(screen).not.toContain('Controller.');
+  });
+
   test('history is kept across sessions, searched with Ctrl-R, and readable by its owner only', async () => {
     const folder = mkdtempSync(join(tmpdir(), 'walbc-history-'));
     const file = join(folder, 'deep/history');
@@ -133,6 +179,7 @@ describeWith(['python3'], 'the prompt on a terminal', () => {
       await play([PROMPT, ['type', 'needle = 4242\r'], PROMPT, ['type', CTRL_D]], env);
       expect(readFileSync(file, 'utf8')).toContain('needle = 4242');
       expect(statSync(file).mode & 0o777).toBe(0o600);
+      chmodSync(file, 0o644);
       await play(
         [
           PROMPT,
@@ -146,6 +193,12 @@ describeWith(['python3'], 'the prompt on a terminal', () => {
         ],
         env,
       );
+      expect(statSync(file).mode & 0o777).toBe(0o600);
+      // The same line again and again is one line of it.
+      const again: readonly Step[] = [['type', 'needle = 7\r'], PROMPT];
+      await play([PROMPT, ...again, ...again, ['type', CTRL_D]], env);
+      const lines = readFileSync(file, 'utf8').split('\n');
+      expect(lines.filter((line) => line === 'needle = 7')).toHaveLength(1);
     } finally {
       rmSync(folder, { recursive: true });
     }
