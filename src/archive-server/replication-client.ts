@@ -120,10 +120,9 @@ function settingsOf(config: ArchiveConfig, request: ReplicateRequest): Settings 
   };
 }
 
+/** 0 = the default. */
 function bulkSizeOf(bytes: number): number {
-  if (bytes === 0) return DEFAULT_BULK_SIZE;
-  if (bytes % 512 === 0) return checkBulkSize(bytes);
-  throw new WalbError('invalid-argument', `bulk size ${bytes} is no multiple of 512`);
+  return checkBulkSize(bytes === 0 ? DEFAULT_BULK_SIZE : bytes);
 }
 
 function untilOf({ until }: ReplicateRequest): Until {

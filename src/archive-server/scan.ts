@@ -10,7 +10,6 @@ import {
   type CallContext,
   checkBulkSize,
   DEFAULT_BULK_SIZE,
-  LB_SIZE,
   type Lb,
   lbToBytes,
   type Millis,
@@ -110,9 +109,6 @@ function scanOf(
   sleepPercent: number,
 ): Scan {
   const chunkSize = bulkBytes === 0 ? DEFAULT_BULK_SIZE : checkBulkSize(bulkBytes);
-  if (chunkSize % LB_SIZE !== 0) {
-    throw new WalbError('invalid-argument', `bulk size ${chunkSize} is no multiple of ${LB_SIZE}`);
-  }
   const whole = view.size;
   const size = scanLb === 0 ? whole : lbToBytes(scanLb);
   if (size > whole) {

@@ -47,10 +47,11 @@ export function parseBulkSize(text: string): Bytes {
 
 /** Returns `size` when it may be a bulk size; throws `invalid-argument` otherwise. */
 export function checkBulkSize(size: Bytes): Bytes {
-  if (Number.isInteger(size) && size >= MIN_BULK_SIZE && size <= MAX_BULK_SIZE) return size;
+  const isWhole = Number.isInteger(size) && size % LB_SIZE === 0;
+  if (isWhole && size >= MIN_BULK_SIZE && size <= MAX_BULK_SIZE) return size;
   throw new WalbError(
     'invalid-argument',
-    `bad bulk size ${size}: from ${MIN_BULK_SIZE} bytes to ${formatSize(MAX_BULK_SIZE)} is allowed`,
+    `bad bulk size ${size}: a multiple of ${LB_SIZE} from ${MIN_BULK_SIZE} bytes to ${formatSize(MAX_BULK_SIZE)} is allowed`,
     { details: { size, min: MIN_BULK_SIZE, max: MAX_BULK_SIZE } },
   );
 }
