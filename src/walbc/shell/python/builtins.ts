@@ -55,33 +55,53 @@ const type = (name: string, parameters: string, make: (...args: never[]) => unkn
   return made;
 };
 
+/** A type that takes one value or none; None is a value. */
+function ofOne(name: string, none: () => unknown, make: (value: unknown) => unknown): unknown {
+  return type(name, '*args', (given: unknown[]) => {
+    if (given.length > 1) {
+      raise('TypeError', `${name} expected at most 1 argument, got ${given.length}`);
+    }
+    return given.length === 0 ? none() : make(given[0]);
+  });
+}
+
+function makeInt(base: unknown, given: unknown[]): unknown {
+  const [value, second] = given;
+  if (given.length > 2)
+    raise('TypeError', `int() takes at most 2 arguments (${given.length} given)`);
+  if (given.length === 0) return 0;
+  return toInt(value, given.length === 2 ? second : base);
+}
+
+function makeDict(given: unknown[], kwargs: PyDict): PyDict {
+  if (given.length > 1) {
+    raise('TypeError', `dict expected at most 1 argument, got ${given.length}`);
+  }
+  return new PyDict([...(given.length === 0 ? [] : pairsOf(given[0])), ...kwargs]);
+}
+
 const TYPES = {
-  int: type('int', 'x=, /, base=', (value?: unknown, base?: unknown) =>
-    value === undefined && base === undefined ? 0 : toInt(value, base),
+  int: type('int', '*args, base=', makeInt),
+  float: ofOne('float', () => toFloat(0), toFloat),
+  bool: ofOne('bool', () => false, isTrue),
+  str: ofOne('str', () => '', str),
+  list: ofOne('list', () => [], toList),
+  tuple: ofOne(
+    'tuple',
+    () => tuple([]),
+    (value) => tuple(iter(value)),
   ),
-  float: type('float', 'x=, /', (value?: unknown) => toFloat(value === undefined ? 0 : value)),
-  bool: type('bool', 'x=, /', (value?: unknown) => isTrue(value)),
-  str: type('str', '*object', (given: unknown[]) => (given.length === 0 ? '' : str(given[0]))),
-  list: type('list', 'iterable=, /', (value?: unknown) => (isNone(value) ? [] : toList(value))),
-  tuple: type('tuple', 'iterable=, /', (value?: unknown) =>
-    tuple(isNone(value) ? [] : iter(value)),
-  ),
-  set: type(
+  set: ofOne(
     'set',
-    'iterable=, /',
-    (value?: unknown) => new PySet(isNone(value) ? [] : iter(value)),
+    () => new PySet(),
+    (value) => new PySet(iter(value)),
   ),
-  frozenset: type(
+  frozenset: ofOne(
     'frozenset',
-    'iterable=, /',
-    (value?: unknown) => new PySet(isNone(value) ? [] : iter(value), true),
+    () => new PySet([], true),
+    (value) => new PySet(iter(value), true),
   ),
-  dict: type(
-    'dict',
-    'mapping=, /, **kwargs',
-    (value: unknown, kwargs: PyDict) =>
-      new PyDict([...(isNone(value) ? [] : pairsOf(value)), ...kwargs]),
-  ),
+  dict: type('dict', '*args, **kwargs', makeDict),
   range: type('range', 'start, stop=, step=, /', range),
   slice: type('slice', 'start, stop=, step=, /', (...args: unknown[]) =>
     args[1] === undefined

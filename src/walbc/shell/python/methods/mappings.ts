@@ -26,6 +26,10 @@ export function pairsOf(value: unknown): [unknown, unknown][] {
   if (value instanceof Map) return [...value];
   if (isRecord(value)) return Object.entries(value);
   return [...iter(value)].map((pair, at) => {
+    const isList = typeof pair === 'string' || (typeof pair === 'object' && pair !== null);
+    if (!isList) {
+      raise('TypeError', `cannot convert dictionary update sequence element #${at} to a sequence`);
+    }
     const parts = [...iter(pair)];
     if (parts.length !== 2) {
       raise(

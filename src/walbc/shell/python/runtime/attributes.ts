@@ -124,6 +124,7 @@ function specialAttribute(owner: unknown, name: string): unknown {
     case '__name__':
       return typeof owner === 'function' ? nameOf(owner) : ABSENT;
     case '__doc__':
+      if (isOwnClass(owner)) return (owner.prototype as Record<string, unknown>)['__doc__'];
       return typeof owner === 'function' ? docOf(owner) : ABSENT;
     case '__dict__':
       return isOwnInstance(owner) ? { ...(owner as object) } : ABSENT;

@@ -29,6 +29,7 @@ interface Collectors {
   readonly dict: (entries: readonly (readonly [string, unknown])[]) => unknown;
 }
 
+const builtins = new WeakSet<object>();
 /** Made by Python or for it: takes Python's values as they are. */
 const native = new WeakSet<object>();
 const docs = new WeakMap<object, string>();
@@ -71,6 +72,16 @@ export function makeFunction(
   return nameSignature(made, { className: '', name: spec.name, params: shown });
 }
 
+/** A function of the runtime, which Python shows as built in. */
+export function markBuiltin<T extends object>(fn: T): T {
+  builtins.add(fn);
+  return fn;
+}
+
+export function isBuiltin(value: object): boolean {
+  return builtins.has(value);
+}
+
 /** A function of the runtime as native: its keyword arguments are its own business. */
 export function markNative<T extends object>(fn: T): T {
   native.add(fn);
@@ -88,6 +99,10 @@ export function bind(
   const keywords = new Map(last instanceof Keywords ? Object.entries(last.values) : []);
   const { positional, keywordOnly } = spec;
   if (given.length > positional.length && !spec.star) tooMany(spec, given.length);
+  const unknown = spec.kwargs ? undefined : [...keywords.keys()].find((name) => !takes(spec, name));
+  if (unknown !== undefined) {
+    raise('TypeError', `${spec.name}() got an unexpected keyword argument '${unknown}'`);
+  }
   const bound: unknown[] = positional.map((name, at) => {
     if (at < given.length) {
       if (keywords.has(name) && at >= spec.positionalOnly) {
@@ -100,11 +115,11 @@ export function bind(
   for (const name of keywordOnly) bound.push(take(spec, keywords, name, false));
   if (spec.star) bound.push(tuple(given.slice(positional.length)));
   if (spec.kwargs) bound.push(dict([...keywords]));
-  else if (keywords.size > 0) {
-    const [name] = keywords.keys();
-    raise('TypeError', `${spec.name}() got an unexpected keyword argument '${name}'`);
-  }
   return bound;
+}
+
+function takes({ positional, positionalOnly, keywordOnly }: Parameters, name: string): boolean {
+  return positional.indexOf(name) >= positionalOnly || keywordOnly.includes(name);
 }
 
 function take(

@@ -1,5 +1,5 @@
 /** Functions of the runtime with Python's parameter lists, and tables of methods made of them. */
-import { type Callable, makeFunction, parseParameters } from './functions.ts';
+import { type Callable, makeFunction, markBuiltin, parseParameters } from './functions.ts';
 import { PyDict, tuple } from './values.ts';
 
 /** How leftover arguments are collected: in a tuple and a dict. */
@@ -20,7 +20,7 @@ export function fn(
     parameters === ''
       ? []
       : parameters.split(/,\s*/).filter((part) => part !== '/' && part !== '*');
-  return makeFunction(spec, shown, work as Callable, collectors, doc);
+  return markBuiltin(makeFunction(spec, shown, work as Callable, collectors, doc));
 }
 
 /** Methods by name: their parameters without self, and the function that gets self first. */
@@ -35,11 +35,13 @@ export function methods<Self>(table: MethodTable<Self>): Methods {
   const made = Object.entries(table).map(([name, [parameters, work]]) => {
     const spec = parseParameters(name, parameters);
     const bind = (self: unknown): Callable =>
-      makeFunction(
-        spec,
-        parameters === '' ? [] : parameters.split(/,\s*/),
-        (...args) => work(self as Self, ...(args as never[])),
-        collectors,
+      markBuiltin(
+        makeFunction(
+          spec,
+          parameters === '' ? [] : parameters.split(/,\s*/),
+          (...args) => work(self as Self, ...(args as never[])),
+          collectors,
+        ),
       );
     return [name, bind] as const;
   });

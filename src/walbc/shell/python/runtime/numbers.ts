@@ -123,6 +123,8 @@ function floorDivide(a: Int | boolean | PyFloat, b: Int | boolean | PyFloat): un
 }
 
 function modulo(a: Int | boolean | PyFloat, b: Int | boolean | PyFloat): unknown {
+  if (Number(b) === 0 && isInt(a) && isInt(b)) raise('ZeroDivisionError', 'integer modulo by zero');
+  if (Number(b) === 0) raise('ZeroDivisionError', 'float modulo');
   return quotientAndRest(a, b)[1];
 }
 

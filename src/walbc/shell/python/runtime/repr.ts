@@ -4,7 +4,7 @@ import { signatureOf } from '../../signature.ts';
 import { datetimeSource, isoText } from '../modules/datetimes.ts';
 import { Timedelta } from '../modules/timedelta.ts';
 import { PythonError } from './exceptions.ts';
-import { parametersOf } from './functions.ts';
+import { isBuiltin, parametersOf } from './functions.ts';
 import { isOwnClass, isOwnInstance, specialMethod } from './instances.ts';
 import { isFloat, isInt } from './numbers.ts';
 import { errorName, isType, typeInfo, typeName } from './types.ts';
@@ -14,6 +14,7 @@ import {
   isRecord,
   PyIterator,
   PyModule,
+  PyRange,
   PySet,
   PySlice,
   PyTuple,
@@ -92,6 +93,7 @@ function functionRepr(value: object): string {
   const { name } = value as { name: string };
   if (isOwnClass(value)) return `<class '__main__.${name}'>`;
   if (isType(value)) return `<class '${name}'>`;
+  if (isBuiltin(value)) return `<built-in function ${name}>`;
   if (parametersOf(value) !== undefined) return `<function ${name}>`;
   return signatureOf(value) === undefined ? `<function ${name}>` : showRepr(value);
 }
@@ -138,6 +140,7 @@ function otherRepr(value: object, depth: number): string {
   if (value instanceof Timedelta) return value.toSource();
   if (value instanceof PySlice)
     return `slice(${[value.start, value.stop, value.step].map((part) => repr(part)).join(', ')})`;
+  if (value instanceof PyRange) return value.toString();
   if (value instanceof PyModule) return `<module '${value.name}'>`;
   if (value instanceof PyIterator) return `<${value.kind} object>`;
   if (value instanceof PythonError) {

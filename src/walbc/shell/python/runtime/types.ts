@@ -2,7 +2,7 @@
 
 import { Timedelta } from '../modules/timedelta.ts';
 import { classOfForeign, isExceptionClass, PythonError } from './exceptions.ts';
-import { isCallable, isNative, parametersOf } from './functions.ts';
+import { isBuiltin, isCallable } from './functions.ts';
 import { isOwnClass, isOwnInstance } from './instances.ts';
 import { isFloat, isInt } from './numbers.ts';
 import {
@@ -38,8 +38,7 @@ export function typeName(value: unknown): string {
 
 function functionType(value: object): string {
   if (isType(value)) return 'type';
-  if (parametersOf(value) !== undefined) return 'function';
-  return isNative(value) ? 'builtin_function_or_method' : 'function';
+  return isBuiltin(value) ? 'builtin_function_or_method' : 'function';
 }
 
 const NAMES: readonly (readonly [new (...args: never[]) => object, string])[] = [

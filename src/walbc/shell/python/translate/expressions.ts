@@ -157,16 +157,50 @@ function operandsOf(cx: Context, node: Node): [Node, string, Node] {
 
 function binary(cx: Context, node: Node): string {
   const [left, operator, right] = operandsOf(cx, node);
-  if (operator === 'and' || operator === 'or') {
-    const kept = cx.temporary();
-    const [first, second] = [expression(cx, left), expression(cx, right)];
-    return operator === 'and'
-      ? `(py.true(${kept} = ${first}) ? ${second} : ${kept})`
-      : `(py.true(${kept} = ${first}) ? ${kept} : ${second})`;
-  }
+  if (operator === 'and' || operator === 'or') return logic(cx, node);
   if (operator in COMPARE) return comparison(cx, node);
   const fn = operatorFunction(cx, node, operator);
   return `py.${fn}(${expression(cx, left)}, ${expression(cx, right)})`;
+}
+
+/**
+ * `and`, `or` and `not` by Python's precedence: in the tree `not a or b` is `not (a or b)`, so it is put
+ * together anew from its operands in their order.
+ */
+function logic(cx: Context, node: Node): string {
+  const parts = flattened(cx, node);
+  let at = 0;
+  const negation = (): string => {
+    const part = parts[at]!;
+    at += 1;
+    return part === 'not' ? `(!py.true(${negation()}))` : expression(cx, part as Node);
+  };
+  const chain = (word: 'and' | 'or', operand: () => string): string => {
+    let code = operand();
+    while (parts[at] === word) {
+      at += 1;
+      const kept = cx.temporary();
+      const next = operand();
+      code =
+        word === 'and'
+          ? `(py.true(${kept} = ${code}) ? ${next} : ${kept})`
+          : `(py.true(${kept} = ${code}) ? ${kept} : ${next})`;
+    }
+    return code;
+  };
+  return chain('or', () => chain('and', negation));
+}
+
+type LogicPart = Node | 'and' | 'or' | 'not';
+
+function flattened(cx: Context, node: Node): LogicPart[] {
+  if (node.name === 'UnaryExpression' && node.firstChild?.name === 'not') {
+    return ['not', ...flattened(cx, childrenOf(node)[1]!)];
+  }
+  if (node.name !== 'BinaryExpression') return [node];
+  const [left, operator, right] = operandsOf(cx, node);
+  if (operator !== 'and' && operator !== 'or') return [node];
+  return [...flattened(cx, left), operator, ...flattened(cx, right)];
 }
 
 /** `a < b <= c` evaluates b once, and c only when it matters. */
@@ -195,9 +229,8 @@ const UNARY: Readonly<Record<string, string>> = { '-': 'neg', '+': 'pos', '~': '
 
 function unary(cx: Context, node: Node): string {
   const [operator, operand] = childrenOf(node) as [Node, Node];
-  const value = expression(cx, operand);
   const sign = cx.source.textOf(operator);
-  return sign === 'not' ? `(!py.true(${value}))` : `py.${UNARY[sign]}(${value})`;
+  return sign === 'not' ? logic(cx, node) : `py.${UNARY[sign]}(${expression(cx, operand)})`;
 }
 
 function conditional(cx: Context, node: Node): string {

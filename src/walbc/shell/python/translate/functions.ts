@@ -17,7 +17,9 @@ interface Parameter {
 function parametersOf(cx: Context, list: Node): Parameter[] {
   const children = childrenOf(list).filter(({ name }) => name !== '(' && name !== ')');
   return commaSeparated(children).map((group): Parameter => {
-    const node = group[0]!;
+    // The grammar leaves the slash out of the tree.
+    const node = group[0] ?? list;
+    if (group.length === 0) return { kind: 'slash', name: '', node, initial: undefined };
     const named = group.find(({ name }) => name === 'VariableName');
     const equals = group.findIndex(({ name }) => name === 'AssignOp');
     const initial = equals < 0 ? undefined : group[equals + 1];
@@ -27,7 +29,7 @@ function parametersOf(cx: Context, list: Node): Parameter[] {
       return { kind: named === undefined ? 'bare-star' : 'star', name, node, initial };
     }
     if (text === '**') return { kind: 'kwargs', name, node, initial };
-    return { kind: text === '/' ? 'slash' : 'plain', name, node, initial };
+    return { kind: 'plain', name, node, initial };
   });
 }
 
