@@ -2,8 +2,11 @@
 import { writeFileSync } from 'node:fs';
 import { createServer, type Server } from 'node:net';
 import { join } from 'node:path';
+import { stripVTControlCharacters } from 'node:util';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { ServerParam } from '../../src/walbc/index.ts';
+import { describeWith } from '../support/tools.ts';
+import { onTerminal } from '../walbc/shell/support/terminal.ts';
 import { Cluster, VOLUME as DISK } from './scenarios/support/cluster.ts';
 import { writeLayout as layoutOfCluster } from './scenarios/support/run-book.ts';
 import { viewWhere } from './scenarios/support/views.ts';
@@ -232,6 +235,36 @@ describe('the state of the group', () => {
       walbc.set_server_layout(known);
       server.close();
     }
+  });
+});
+
+describeWith(['python3'], 'the prompt on a terminal', () => {
+  it('shows the group as a table, with colours for what must be seen', async () => {
+    const away = writeLayout('away.yaml', { a0: 1 });
+    const { screen, status, failed } = await onTerminal(
+      new URL('../../src/walbc/main.ts', import.meta.url),
+      [
+        ['expect', 'walbc> '],
+        ['type', 'walbc.status()\r'],
+        ['expect', 'volume'],
+        ['expect', 'CRITICAL: a0 is down'],
+        ['expect', 'walbc> '],
+        ['type', 'walbc.status(s0)\r'],
+        ['expect', '-----StorageGlobal-----'],
+        ['expect', 'walbc> '],
+        ['type', 'walbc.group_status().volumes.map(row => row.state)\r'],
+        ['expect', "['Target']"],
+        ['expect', 'walbc> '],
+        ['type', '\x04'],
+      ],
+      { WALB_LAYOUT: away, NO_COLOR: '' },
+    );
+    expect(failed, screen).toBeNull();
+    expect(status, screen).toBe(0);
+    expect(screen).toContain('\x1b[31mDOWN');
+    const from = screen.indexOf('server  kind');
+    const table = stripVTControlCharacters(screen.slice(from, screen.indexOf('walbc> ', from)));
+    for (const line of table.split('\r\n')) expect(line.length).toBeLessThanOrEqual(100);
   });
 });
 
