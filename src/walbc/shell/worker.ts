@@ -9,12 +9,13 @@ import { type MessagePort, parentPort, workerData } from 'node:worker_threads';
 import { bookNames } from './book-names.ts';
 import { BridgeCaller } from './bridge-caller.ts';
 import { sleep } from './builtins.ts';
+import { callableClass, keyedFunction } from './callable-class.ts';
 import { type CompletionScope, complete, hintAt } from './complete.ts';
 import { describeError } from './describe-error.ts';
 import { Evaluator } from './evaluate.ts';
 import { Help, namesOf } from './help.ts';
 import { shareScriptState } from './interruptible.ts';
-import { acceptingKeywords, keywordsFor, toPositional } from './keywords.ts';
+import { acceptingKeywords, keywordsFor } from './keywords.ts';
 import type { WorkerLibrary } from './library-names.ts';
 import { printer } from './printer.ts';
 import type { FromWorker, Setup, ToWorker, WorkerData } from './protocol.ts';
@@ -83,11 +84,12 @@ function setUp(setup: Setup): void {
   Object.assign(look, { columns: setup.columns, colors: setup.colors });
   for (const [name, cls] of Object.entries(library.classes)) {
     keyMethods(name, cls);
-    define(name, callable(name, cls, parametersOf(cls)));
+    define(name, callableClass(name, cls, parametersOf(cls)));
   }
-  for (const [name, value] of Object.entries(library.names)) define(name, keyed(name, value));
+  for (const [name, value] of Object.entries(library.names))
+    define(name, keyedFunction(name, value));
   for (const shape of setup.remotes)
-    define(shape.name, callable(shape.name, standIns.define(shape), shape.params));
+    define(shape.name, callableClass(shape.name, standIns.define(shape), shape.params));
   for (const [name, value] of Object.entries(setup.globals)) define(name, decode(value, standIns));
   argv = setup.argv;
   defineShellNames(setup.argv);
@@ -103,14 +105,7 @@ function define(name: string, value: unknown): void {
   Reflect.set(globalThis, name, value);
 }
 
-/** Functions of the library take keyword arguments too; classes and values are left as they are. */
-function keyed(name: string, value: unknown): unknown {
-  if (typeof value !== 'function' || /^class\b/.test(String(value))) return value;
-  const signature = { className: '', name, params: parametersOf(value) };
-  return nameSignature(acceptingKeywords(value as () => unknown, signature), signature);
-}
-
-/** And so do the methods of value classes. */
+/** Methods of value classes take keyword arguments too. */
 function keyMethods(className: string, cls: ValueClass): void {
   const prototype = cls.prototype as object;
   for (const [name, descriptor] of Object.entries(Object.getOwnPropertyDescriptors(prototype))) {
@@ -123,18 +118,6 @@ function keyMethods(className: string, cls: ValueClass): void {
       value: nameSignature(value, signature),
     });
   }
-}
-
-/** A class that works without `new`, as in Python, and with keyword arguments. */
-function callable(name: string, cls: ValueClass, params: readonly string[]): unknown {
-  const signature = { className: '', name, params };
-  const construct = (_: unknown, args: unknown[]): object =>
-    Reflect.construct(cls as unknown as new () => object, [...toPositional(args, signature)]);
-  const proxy = new Proxy(cls, {
-    construct,
-    apply: (_, __, args: unknown[]) => construct(_, args),
-  });
-  return nameSignature(proxy, signature);
 }
 
 function defineShellNames(argv: readonly string[]): void {

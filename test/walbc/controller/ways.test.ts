@@ -40,7 +40,7 @@ const TABLES: Readonly<Record<ServerKind, Table>> = {
   [K_PROXY]: proxyModel,
   [K_ARCHIVE]: archiveModel,
 };
-const KINDS = [K_STORAGE, K_PROXY, K_ARCHIVE];
+const KINDS: readonly ServerKind[] = [K_STORAGE, K_PROXY, K_ARCHIVE];
 
 const server = (name: string, kind: ServerKind) => new ServerConnectionParam(name, 'h', 1, kind);
 const [s0, p0, a0] = [server('s0', K_STORAGE), server('p0', K_PROXY), server('a0', K_ARCHIVE)];

@@ -35,6 +35,8 @@ export function sysModule({ write, writeError }: Streams, argv: () => readonly s
     exit: fn('exit', 'status=, /', (code?: unknown) => leave(code, writeError)),
     stdout: stream('sys.stdout', write),
     stderr: stream('sys.stderr', writeError),
+    // Scripts add the folder of walblib to it; here modules are built in.
+    path: [],
     maxsize: Number.MAX_SAFE_INTEGER,
     platform: process.platform,
     version: 'walbc python mode',
