@@ -34,6 +34,7 @@ import { cancelWhen } from '../server/cancel-when.ts';
 import { receiveDiff } from '../server/diff-receiver.ts';
 import { expectMessage, unexpectedMessage } from '../server/expect-message.ts';
 import type { ServerCore } from '../server/server-core.ts';
+import { withStallLimit } from '../server/stall-limit.ts';
 import { type Diff, formatSpan, relation } from '../wdiff/index.ts';
 import type { ArchiveConfig } from './config.ts';
 import { type ArchiveVolume, WDIFF_RECEIVED } from './volume.ts';
@@ -56,9 +57,11 @@ export interface WdiffRefusal {
 /** Serves one call of Archive.TransferWdiff. */
 export async function receiveWdiff(
   host: ReceiverHost,
-  stream: Stream,
+  call: Stream,
   context: CallContext,
 ): Promise<void> {
+  // Meanwhile no other proxy is served for the volume, and a foreground task is taken.
+  const stream = withStallLimit(call, host.core.clock, 'the sender');
   const hello = await expectMessage(stream, 'hello');
   const diff = checkHello(hello);
   const volume = host.find(hello.volume);

@@ -31,6 +31,7 @@ import {
 import { chunkSize } from '../server/byte-chunks.ts';
 import { cancelWhen } from '../server/cancel-when.ts';
 import type { ServerCore } from '../server/server-core.ts';
+import { withStallLimit } from '../server/stall-limit.ts';
 import type { ProgressHandle } from '../server/task-log.ts';
 import { convertToIndexed, type Diff, isCleanDiff, logIosOf, writeChunks } from '../wdiff/index.ts';
 import { encodeWlogHeader, readWlog, streamSource, type WlogItem } from '../wlog/index.ts';
@@ -53,9 +54,11 @@ export interface ReceiverHost {
 /** Serves one call of Proxy.TransferWlog. */
 export async function receiveWlog(
   host: ReceiverHost,
-  stream: BidiStream<WlogDown, WlogUp>,
+  call: BidiStream<WlogDown, WlogUp>,
   context: CallContext,
 ): Promise<void> {
+  // Meanwhile no other storage is served for the volume, and a foreground task is taken.
+  const stream = withStallLimit(call, host.core.clock, 'the storage');
   const hello = await receiveHello(stream);
   const volume = host.requireVolume(hello.volume, 'wlog-transfer');
   volume.admit('wlog-transfer');

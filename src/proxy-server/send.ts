@@ -26,6 +26,7 @@ import {
 } from '../rpc/index.ts';
 import { chunkSize, toChunks, withoutFileHeader } from '../server/byte-chunks.ts';
 import type { ServerCore } from '../server/server-core.ts';
+import { withStallLimit } from '../server/stall-limit.ts';
 import {
   type Diff,
   type DiffFile,
@@ -154,7 +155,8 @@ async function exchange(
     ),
   );
   try {
-    const stream = channel.bidi(ArchiveRpc.transferWdiff, { signal });
+    const call = channel.bidi(ArchiveRpc.transferWdiff, { signal });
+    const stream = withStallLimit(call, core.env.clock, `archive ${archive}`);
     const reply = await offerDiff(volume, stream, offer);
     stopTimer();
     const outcome = await react(config, volume, archive, offer, reply);

@@ -26,6 +26,7 @@ import {
   type WlogUp,
 } from '../rpc/index.ts';
 import type { ServerCore } from '../server/server-core.ts';
+import { withStallLimit } from '../server/stall-limit.ts';
 import type { ProgressHandle } from '../server/task-log.ts';
 import type { Lsids, RawLogpack } from '../wdev/volume-device.ts';
 import { formatSpan } from '../wdiff/index.ts';
@@ -45,6 +46,11 @@ const MIN_WAIT_MS: Millis = 100;
 const MAX_WAIT_MS: Millis = 1000;
 /** A proxy that does not answer the hello holds up the next one no longer than this. */
 const ACCEPT_TIMEOUT_MS: Millis = 10_000;
+/**
+ * A proxy that took the transfer and then does nothing (its disk hangs) must not keep the log from the
+ * spare for ever; on a slow disk the sync of one diff may take a while.
+ */
+const STALL_TIMEOUT_MS: Millis = 120_000;
 
 export interface SenderHost {
   readonly core: ServerCore;
@@ -138,7 +144,8 @@ async function sendTo(
   );
   let isAccepted = false;
   try {
-    const stream = channel.bidi(ProxyRpc.transferWlog, { signal });
+    const call = channel.bidi(ProxyRpc.transferWlog, { signal });
+    const stream = withStallLimit(call, core.clock, `proxy ${address}`, STALL_TIMEOUT_MS);
     await openTransfer(volume, plan, stream);
     isAccepted = true;
     cancelTimer();
@@ -148,9 +155,10 @@ async function sendTo(
   } catch (thrown) {
     const error = WalbError.from(thrown);
     throwIfAborted(giveUp, 'wlog transfer');
+    // The next attempt, or the next proxy, should not have to wait for this one as well.
+    if (hasCode(error, 'timeout')) host.proxies.unanswered(address);
     // Damaged log is the same at every proxy, and a transfer that broke off is tried again from the top.
     if (isAccepted) throw error;
-    if (hasCode(error, 'timeout')) host.proxies.unanswered(address);
     volume.log.warn({ peer: address, err: error }, 'proxy did not take the log');
     refusals.push(`${address}: ${error.message}`);
     return false;

@@ -16,6 +16,7 @@ import {
   dataIo,
   fullBackup,
   hashBackup,
+  hurried,
   packsOf,
   restorable,
   scanned,
@@ -162,6 +163,23 @@ describe('a wdiff', () => {
     await host.volume.machine.until(['Stopped']);
     expect(names()).toEqual([]);
   });
+});
+
+it('a sender that stays connected, but sends nothing more, makes room for others', async () => {
+  await using quick = await testArchive({}, (env) => hurried(env, 10_000));
+  const { channel } = quick;
+  await channel.unary(ControlRpc.initVolume, { volume: VOLUME, devicePath: '' });
+  await fullBackup(channel, { image, uuid: UUID });
+  const sent = { uuid: UUID, diff: cleanDiff(0n, 1n), ios: [], sizeLb: SIZE_LB };
+  const stream = channel.bidi(ArchiveRpc.transferWdiff);
+  const { uuid, sizeLb } = sent;
+  const hello = { volume: VOLUME, hostType: HostType.PROXY, uuid, sizeLb };
+  const diff = diffToMessage(sent.diff);
+  await stream.send({ message: { $case: 'hello', value: { ...hello, diff } } });
+  expect((await stream.receive())?.message?.$case).toBe('answer');
+  expect((await sendDiff(channel, sent)).answer).toBe('wdiff-recv');
+  await expect(stream.receive()).rejects.toMatchObject({ code: 'timeout' });
+  expect((await sendDiff(channel, sent)).answer).toBe('accept');
 });
 
 describe('a gap', () => {

@@ -11,6 +11,7 @@ import { ArchiveServer } from '../../src/archive-server/server.ts';
 import type { ArchiveVolume } from '../../src/archive-server/volume.ts';
 import {
   type Channel,
+  type Clock,
   type Env,
   KIB,
   LB_SIZE,
@@ -47,6 +48,7 @@ import {
   SortedDiffEncoder,
   snapshot,
 } from '../../src/wdiff/index.ts';
+import { changed } from '../sim/group-flaws.ts';
 
 export const VOLUME = 'vol';
 export const ARCHIVE_CONFIG: Omit<ArchiveConfig, 'baseDirectory'> = {
@@ -140,6 +142,13 @@ export interface TestArchive extends AsyncDisposable {
   readonly volume: ArchiveVolume;
   /** Ends the server, by force, and starts it again on the same files. */
   restart(options?: Partial<ArchiveOptions>): Promise<void>;
+}
+
+/** The Env with a clock whose timers fire this much sooner, for tests of long time-outs. */
+export function hurried(env: Env, times: number): Env {
+  const { clock } = env;
+  const after: Clock['after'] = (delay, fn) => clock.after(delay / times, fn);
+  return { ...env, clock: changed(clock, { after }) };
 }
 
 export async function testArchive(

@@ -8,7 +8,7 @@ import { readdirSync, readFileSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { type ArchiveCommand, archiveModel } from '../../src/archive-server/states.ts';
-import { type Channel, type Clock, type Env, LB_SIZE, WalbError } from '../../src/core/index.ts';
+import { type Channel, LB_SIZE, WalbError } from '../../src/core/index.ts';
 import { ArchiveRpc, ControlRpc, HostType, StartRole, StopMode } from '../../src/rpc/index.ts';
 import {
   enterState,
@@ -18,11 +18,11 @@ import {
   refusalsOf,
   type Subject,
 } from '../server/refusals.ts';
-import { changed } from '../sim/group-flaws.ts';
 import {
   cleanDiff,
   dataIo,
   fullBackup,
+  hurried,
   sendDiff,
   type TestArchive,
   testArchive,
@@ -178,19 +178,13 @@ async function drain(stream: AsyncIterable<unknown>): Promise<void> {
   for await (const _ of stream);
 }
 
-/** Time flies: what waits a while before it refuses (replication, for a diff to come in) need not. */
-function hurried(env: Env): Env {
-  const { clock } = env;
-  const after: Clock['after'] = (delay, fn) => clock.after(delay / 1000, fn);
-  return { ...env, clock: changed(clock, { after }) };
-}
-
 let host: TestArchive;
 let channel: Channel;
 let subject: Subject;
 
 beforeAll(async () => {
-  host = await testArchive({ foreground: FOREGROUND }, hurried);
+  // What waits a while before it refuses (replication, for a diff to come in) need not here.
+  host = await testArchive({ foreground: FOREGROUND }, (env) => hurried(env, 1000));
   ({ channel } = host);
   await channel.unary(ControlRpc.initVolume, { volume, devicePath: '' });
   await fullBackup(channel, { image: new Uint8Array(SIZE_LB * LB_SIZE), uuid: UUID });

@@ -144,6 +144,19 @@ describe('receiving log', () => {
       { spoolLimit: 3 * MIB },
     ));
 
+  it('a storage that stays connected, but says nothing more, is given up', () =>
+    started(async (setup) => {
+      const { proxy, world } = setup;
+      const outcome = outcomeOf(
+        sendLog(proxy.channel, 0n, 1n, { meanwhile: () => world.sleep(16 * 60_000) }),
+      );
+      await world.sleep(1000);
+      expect((await statusOf(setup)).state).toBe('WlogRecv');
+      await world.until(async () => (await statusOf(setup)).state === 'Started', 15 * 60_000);
+      expect(await outcome).toBe('timeout');
+      await sendLog(proxy.channel, 0n, 1n);
+    }));
+
   it('a stop by force does not wait for a storage that says nothing more', () =>
     started(async (setup) => {
       const { proxy, world } = setup;
@@ -201,6 +214,16 @@ describe('sending diffs', () => {
       const [first, second] = setup.archive.offers;
       expect((second?.at ?? 0) - (first?.at ?? 0)).toBeGreaterThan(0.99);
       expect(setup.archive.offers).toHaveLength(2);
+    }));
+
+  it('is tried again when an archive stays connected, but never acknowledges', () =>
+    started(async (setup) => {
+      const { world, proxy, archive } = setup;
+      archive.beforeAck = () =>
+        archive.offers.length === 1 ? new Promise<void>(() => {}) : undefined;
+      await sendLog(proxy.channel, 0n, 1n);
+      await world.until(() => archive.stored.length === 1, 16 * 60_000);
+      expect(archive.offers).toHaveLength(2);
     }));
 
   it.each([

@@ -236,6 +236,14 @@ describe('proxies (B.5, W3)', () => {
       expect(offers).toBe(2);
     }));
 
+  it('one that takes a transfer, and then does nothing, gives way to the spare', () =>
+    target(async ({ world, device, proxies }) => {
+      proxies.beforeAck = ({ proxy }) => (proxy === 'p0' ? new Promise(() => {}) : undefined);
+      device.write([3]);
+      await world.until(() => done(world).lsid === '3', 150_000);
+      expect(proxies.ranges).toEqual(['p0 0-1', 'p1 0-1']);
+    }));
+
   it('each is asked every ten seconds, one per second', () =>
     target(async ({ world, proxies }) => {
       await world.sleep(1500);
