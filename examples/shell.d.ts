@@ -4,10 +4,15 @@
  */
 import type { Controller, Plan, ServerLayout, ServerParam } from '../src/walbc/index.ts';
 
+/** The beginnings `F` of a list of arguments that leave out optional ones of `A` only. */
+type Given<F extends unknown[], A extends unknown[]> = F extends A
+  ? F | (F extends [...infer Rest, unknown] ? Given<Rest, A> : never)
+  : never;
+
 /** Blocks. `{ dry_run: true }` behind the arguments only says what would be lost. */
 interface Call<A extends unknown[], R> {
   (...args: A): R;
-  (...args: [...A, { readonly dry_run: true }]): Plan;
+  (...args: [...Given<Required<A>, A>, { readonly dry_run: true }]): Plan;
 }
 
 type Blocking<T> = {

@@ -1,7 +1,7 @@
 /** `help(x)` and `dir(x)`: docstrings and names of what the operator points at. */
 import { type DocString, findDoc, readDocs, summaryOf } from './docs.ts';
 import { repr } from './show.ts';
-import { type Signature, signatureOf } from './signature.ts';
+import { DRY_RUN, type Signature, signatureOf } from './signature.ts';
 
 const GENERAL = `walbc: the control of walb backup groups. Calls block and return plain values.
 
@@ -32,6 +32,8 @@ const BUILTINS: Readonly<Record<string, string>> = {
   exit: 'exit(code=0): leaves the shell or ends the script.',
 };
 
+const DRY_RUN_TEXT = 'dry_run=True does nothing, and says what would be lost.';
+
 export class Help {
   readonly #roots: readonly URL[];
   #docs: DocString[] | undefined;
@@ -58,7 +60,8 @@ export class Help {
   }
 
   #call(signature: Signature): string {
-    const text = this.#text(signature) || 'No text about it.';
+    const own = this.#text(signature) || 'No text about it.';
+    const text = signature.params.includes(DRY_RUN) ? `${own}\n\n${DRY_RUN_TEXT}` : own;
     return `${signatureText(signature)}\n\n${indent(text)}`;
   }
 

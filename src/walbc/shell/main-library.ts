@@ -11,6 +11,7 @@ import type { BridgedClass, Callable } from './bridge-host.ts';
 import { classes } from './library-names.ts';
 import type { RemoteClass, RemoteMember } from './remote-shape.ts';
 import { shapeOfClass } from './remote-shape.ts';
+import { DRY_RUN } from './signature.ts';
 import type { ValueClasses } from './wire.ts';
 
 export interface RemoteKind extends BridgedClass {
@@ -42,8 +43,6 @@ const NOT_FOR_OPERATORS = new Set([
   'print',
   'query',
 ]);
-
-const DRY_RUN = 'dry_run = false';
 
 /** Names of the API are written with underscores; what its own layers share is not. */
 function isForOperators(member: string): boolean {

@@ -7,6 +7,9 @@ export interface Signature {
   readonly params: readonly string[];
 }
 
+/** The parameter that calls which change something have behind their own. */
+export const DRY_RUN = 'dry_run = false';
+
 const signatures = new WeakMap<object, Signature>();
 
 /** The signature of a stand-in method, function or class; undefined for anything else. */

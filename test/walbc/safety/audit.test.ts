@@ -22,8 +22,10 @@ import {
   KEPT_FILES,
   originOf,
   readAudit,
+  stateFolder,
 } from '../../../src/walbc/safety/audit-log.ts';
 import { callText, commandText } from '../../../src/walbc/safety/call-text.ts';
+import { historyFileOf } from '../../../src/walbc/shell/prompt.ts';
 
 const WALBC = fileURLToPath(new URL('../../../bin/walbc', import.meta.url));
 const origin = { user: 'op', host: 'h', pid: 7, interface: 'shell', layout: '/l.yaml' } as const;
@@ -126,6 +128,15 @@ describe('the file', () => {
     expect(auditFileOf({ WALB_AUDIT_LOG: '', XDG_STATE_HOME: '/s' })).toBe('/s/walb/audit.log');
     expect(auditFileOf({ HOME: '/h' })).toBe(
       isRoot ? '/var/log/walb/audit.log' : '/h/.local/state/walb/audit.log',
+    );
+  });
+
+  test('in this run of tests nothing goes where its user keeps theirs', () => {
+    for (const path of [auditFileOf(process.env), stateFolder(process.env)]) {
+      expect(path.startsWith(join(tmpdir(), 'walb-test-state-'))).toBe(true);
+    }
+    expect(historyFileOf({ ...process.env, WALB_HISTORY: undefined })).toContain(
+      'walb-test-state-',
     );
   });
 

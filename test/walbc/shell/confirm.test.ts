@@ -155,6 +155,22 @@ describeWith(['python3'], 'the question', () => {
     expect(screen.match(/cleared vol/g)).toHaveLength(1);
   });
 
+  test('Ctrl-C during a call is recorded as such', async () => {
+    await play([
+      PROMPT,
+      ['type', 'walbc.restore(a0, vol, 5)\r'],
+      ['expect', 'restoring'],
+      ['type', CTRL_C],
+      ['expect', 'KeyboardInterrupt'],
+      PROMPT,
+      ['type', 'help(walbc.clear)\r'],
+      ['expect', 'Controller.clear(s, vol, dry_run=False)'],
+      ['expect', 'dry_run=True does nothing, and says what would be lost.'],
+      ['type', CTRL_D],
+    ]);
+    expect(outcomes()).toEqual([["walbc.restore(a0, 'vol', 5)", 'interrupted']]);
+  });
+
   test('lines pasted behind are no answer, they wait for the prompt', async () => {
     const screen = await play([
       PROMPT,

@@ -2,6 +2,7 @@
  * The prompt with its guard on a controller that answers from memory, as a program that a test drives
  * through a pseudo-terminal. `clear` and `del_restored` only say that they were done.
  */
+import { WalbError } from '../../../../src/core/index.ts';
 import { ArchiveVolumeStatus, StatusReply, VolumeState } from '../../../../src/rpc/index.ts';
 import {
   Controller,
@@ -57,6 +58,19 @@ class RememberingController extends Controller {
 
   override async clear(_: unknown, vol: string): Promise<void> {
     this.print(`cleared ${vol}`);
+  }
+
+  /** Never ends until it is interrupted. */
+  override async restore(): Promise<void> {
+    const { promise, reject } = Promise.withResolvers<never>();
+    // Keeps the event loop alive, as a connection would.
+    const timer = setInterval(() => {}, 1000);
+    this.interrupted.addEventListener('abort', () => {
+      clearInterval(timer);
+      reject(new WalbError('cancelled', 'interrupted'));
+    });
+    this.print('restoring');
+    return await promise;
   }
 
   override async del_restored(_: unknown, vol: string, gid: unknown): Promise<void> {
