@@ -84,7 +84,17 @@ export function commandUsage({ name, parameters }: CommandSpec): string {
   return [name, parameterUsage(parameters)].filter((text) => text !== '').join(' ');
 }
 
-/** One line per command, then one per target of `get`. */
+/** What main.ts does without coming here. */
+const GROUP_HELP = [
+  ['[shell], -c EXPRESSION, run BOOK [ARGS...]', 'the prompt, one expression, a runbook'],
+  ['check [--help]', 'health of the group, for cron and monitoring systems'],
+  ['wait [--help]', 'blocks until something is so'],
+  ['layout init|check|show', 'the layout file'],
+  ['start-servers [NAME...]', 'starts servers of the layout'],
+  ['audit [--help]', 'what was changed, when and by whom'],
+] as const;
+
+/** One line per command, then one per target of `get`, then what is for the group. */
 export function commandHelp(): string {
   const rows = COMMANDS.map((command) => [commandUsage(command), command] as const);
   const targets = GET_TARGETS.map((target) => [commandUsage(target), target] as const);
@@ -95,6 +105,8 @@ export function commandHelp(): string {
     ...rows.map(format),
     'targets of get:',
     ...targets.map(format),
+    'for the group of a layout file, without -a and -p:',
+    ...GROUP_HELP.map(([usage, about]) => `  ${usage}\n      ${about}`),
     '',
   ].join('\n');
 }
