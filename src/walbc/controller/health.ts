@@ -202,8 +202,8 @@ export class HealthMethods extends StartServerMethods {
     const { clock, onWait } = this.environment;
     const began = clock.monotonic();
     const connections = this.sLayout.get_all().map((s) => this.connection(s));
-    const look = (): Promise<GroupStatus> =>
-      this.group_status(vol, Math.max(1, Math.min(DEFAULT_QUERY_SEC, timeoutS)));
+    const limit = timeoutS > 0 ? Math.min(DEFAULT_QUERY_SEC, timeoutS) : DEFAULT_QUERY_SEC;
+    const look = (): Promise<GroupStatus> => this.group_status(vol, limit);
     const onLook = (missing: string): void => {
       const elapsedMs = clock.monotonic() - began;
       const server = 'the group';

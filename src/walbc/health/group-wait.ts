@@ -18,6 +18,7 @@ export interface GroupWait {
   readonly volume: string | undefined;
   readonly look: () => Promise<GroupStatus>;
   readonly what: string;
+  /** 0 = look once. */
   readonly timeoutS: number;
   readonly signal: AbortSignal;
   /** Called with what is missing after each look. */
@@ -32,16 +33,11 @@ const RECONNECT_MS: Millis = 1_000;
 
 /** Resolves with the group for which `fact` is true. Throws `timeout` saying what was missing. */
 export async function waitForGroup(wait: GroupWait, fact: GroupFact): Promise<GroupStatus> {
-  const { clock, timeoutS, what } = wait;
+  const { clock, timeoutS } = wait;
+  if (timeoutS <= 0) return await lookOnce(wait, fact);
   const late = new AbortController();
   let missing = 'no server has answered';
-  const cancelTimer = clock.after(timeoutS * 1000, () =>
-    late.abort(
-      new WalbError('timeout', `timeout: waited ${timeoutS} s for ${what}: ${missing}`, {
-        details: { what, timeoutS },
-      }),
-    ),
-  );
+  const cancelTimer = clock.after(timeoutS * 1000, () => late.abort(timeoutError(wait, missing)));
   const signal = AbortSignal.any([late.signal, wait.signal]);
   const changes = new Changes(wait, signal);
   try {
@@ -62,6 +58,20 @@ export async function waitForGroup(wait: GroupWait, fact: GroupFact): Promise<Gr
     cancelTimer();
     changes.end();
   }
+}
+
+/** A limit of 0: the present state decides, however long the look takes. */
+async function lookOnce(wait: GroupWait, fact: GroupFact): Promise<GroupStatus> {
+  const group = await interruptible(wait.look(), wait.signal);
+  const result = fact(group);
+  if (result === true) return group;
+  throw timeoutError(wait, result);
+}
+
+function timeoutError({ what, timeoutS }: GroupWait, missing: string): WalbError {
+  return new WalbError('timeout', `timeout: waited ${timeoutS} s for ${what}: ${missing}`, {
+    details: { what, timeoutS },
+  });
 }
 
 async function interruptible<T>(work: Promise<T>, signal: AbortSignal): Promise<T> {

@@ -303,6 +303,19 @@ describe('waits for the group', () => {
       );
     }));
 
+  it('look once with a limit of 0', () =>
+    group(async ({ walbc, told, world }) => {
+      await walbc.wait_for_lag_below(a0, 'vol', 60, 0);
+      await walbc.wait_for_synchronized('vol', a0, 0);
+      await walbc.wait_for_up(null, 0);
+      told.s0.whole = storageSays({ lagPb: 50, lagSec: 500 });
+      const began = world.world.elapsed;
+      await expect(walbc.wait_for_lag_below(a0, 'vol', 60, 0)).rejects.toMatchObject({
+        code: 'timeout',
+      });
+      expect(world.world.elapsed - began).toBeLessThan(1e6);
+    }));
+
   it('reach what was written before, not what is written since', () =>
     group(async ({ walbc, told, world }) => {
       told.s0.whole = storageSays({ lagPb: 50, lagSec: 5 });
