@@ -1,5 +1,7 @@
 import { describe, expect, it } from 'vitest';
+import { parse, stringify } from 'yaml';
 import { workerConfig } from '../../../src/walbc/worker/config.ts';
+import { configTree } from '../../../src/walbc/worker/config-tree.ts';
 import { parsePeriod, parseWorkerSize } from '../../../src/walbc/worker/config-values.ts';
 
 const MINIMAL = {
@@ -44,6 +46,39 @@ describe('worker configuration (worker.md 2)', () => {
       { name: 'a1', addr: 'h', port: 1, interval: 3600, bulkSize: '1M', compress: 'snappy:0:1' },
     ]);
     expect(config.repl.disabledVolumes).toEqual(['z']);
+  });
+
+  it('has what is kept said once: by keep_period or by retention', () => {
+    const retention = { keep_all: '3d', daily: '30d' };
+    const config = workerConfig([{ ...MINIMAL, apply: { interval: '1h' }, retention }]);
+    expect(config.apply).toEqual({ keepPeriod: undefined, interval: 3600 });
+    expect(config.retention?.general).toMatchObject({ keepAll: 3 * 86400 });
+    expect(() => workerConfig([{ ...MINIMAL, retention }])).toThrow(
+      'apply.keep_period and retention both say what is kept',
+    );
+    expect(workerConfig([{ ...MINIMAL, retention: null }]).retention).toBeUndefined();
+  });
+
+  it('prints what it has read as a file that says the same', () => {
+    const full = {
+      general: { addr: 'a', port: 1, max_task: 2, kick_interval: '1m' },
+      apply: { interval: '01:00:00' },
+      merge: { interval: '1h', max_nr: 7, max_size: '3M', threshold_nr: 9 },
+      retention: {
+        keep_all: '3d',
+        hourly: '7d',
+        yearly: '1000d',
+        volumes: { db: { keep: [12, '18446744073709551615'] }, tmp: { enabled: false } },
+      },
+      repl: {
+        servers: { a1: { addr: 'h', port: 2, interval: '1h', compress: 'zstd:3:1' } },
+        disabled_volumes: ['x'],
+      },
+    };
+    for (const tree of [MINIMAL, full]) {
+      const config = workerConfig([tree]);
+      expect(workerConfig([parse(stringify(configTree(config)))])).toEqual(config);
+    }
   });
 
   it('asks nothing of a destination that is not enabled', () => {

@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { workerConfig } from '../../../src/walbc/worker/config.ts';
+import { configTree } from '../../../src/walbc/worker/config-tree.ts';
 import type { ConfigTree } from '../../../src/walbc/worker/config-values.ts';
 import { bestMergeRange } from '../../../src/walbc/worker/merge-range.ts';
 import type { DestinationFacts, Facts, VolumeFacts } from '../../../src/walbc/worker/model.ts';
@@ -192,6 +193,71 @@ describe('task selection (worker.md 4)', () => {
     const due = volume({ base: APPLYING, lastMerge: undefined, diffs: chain([1, 1, 1], 'MM-') });
     expect(selectTask(facts([due]), config(), 5)).toMatchObject({ kind: 'merge' });
     expect(selectTask(facts([due]), config(), 2)).toBeUndefined();
+  });
+});
+
+describe('retention (step 2)', () => {
+  const HOUR = 3600;
+  const START = NOW - 100 * HOUR;
+  const settings = workerConfig([
+    {
+      general: { addr: 'a0', port: 1 },
+      apply: { interval: 100 },
+      merge: { interval: 50 },
+      retention: { keep_all: '10h', min_restorable: 1, volumes: { off: { enabled: false } } },
+    },
+  ]);
+  const hourly = (flags: string) =>
+    chain(Array(flags.length).fill(5), flags).map((diff, i) => ({
+      ...diff,
+      timestamp: START + (i + 1) * HOUR,
+    }));
+  const aged = (fields: Partial<VolumeFacts> = {}): VolumeFacts =>
+    volume({
+      base: metaState(snapshot(0n), START),
+      lastApply: undefined,
+      diffs: hourly('-'.repeat(100)),
+      ...fields,
+    });
+
+  it('moves the base, then makes implicit what is dropped', () => {
+    expect(selectTask(facts([aged()]), settings)).toMatchObject({
+      kind: 'apply',
+      gid: 90n,
+      step: '2 apply old snapshots',
+    });
+    const daily = workerConfig([
+      configTree(settings),
+      { retention: { daily: '2d', volumes: { v: { daily: '2d' } } } },
+    ]);
+    const later = selectTask(facts([aged({ lastApply: NOW - 99 })]), daily);
+    expect(later).toMatchObject({ kind: 'disable-snapshot', volume: 'v' });
+    expect(later).toMatchObject({ gids: expect.not.arrayContaining([90n]) });
+  });
+
+  it('makes explicit what has to stay before anything else', () => {
+    const diffs = hourly('M'.repeat(100));
+    const daily = workerConfig([configTree(settings), { retention: { daily: '2d' } }]);
+    const task = selectTask(facts([aged({ diffs })]), daily);
+    expect(task).toMatchObject({ kind: 'enable-snapshot', volume: 'v' });
+  });
+
+  it('leaves a volume alone whose retention is off, and one whose snapshots are in the future', () => {
+    const off = aged({ volume: 'off' });
+    expect(selectTask(facts([off]), settings, 2)).toBeUndefined();
+    const early = { ...facts([aged()]), now: NOW - HOUR };
+    expect(selectTask(early, settings, 2)).toBeUndefined();
+  });
+
+  it('keeps merges away from the newest ones and from what a rule keeps', () => {
+    const diffs = hourly('M'.repeat(20));
+    const keeping = workerConfig([
+      configTree(settings),
+      { retention: { keep_all: '50h', min_restorable: 5, volumes: { v: { keep: [4] } } } },
+    ]);
+    const due = aged({ diffs, lastMerge: undefined });
+    const task = selectTask(facts([due]), keeping, 5);
+    expect(task).toMatchObject({ kind: 'merge', gidB: 4n, gidE: 16n });
   });
 });
 
