@@ -5,110 +5,29 @@
  *
  * Sources: controller-api.md 3 and 5, cli.md 1.4.
  */
-import { WalbError } from '../../core/index.ts';
 import { K_ARCHIVE, K_STORAGE } from '../constants.ts';
 import * as archive from './archive-plans.ts';
+import {
+  type Args,
+  atArchive,
+  atServer,
+  atStorage,
+  type CallSpec,
+  change,
+  everywhere,
+  gidOf,
+  kindOf,
+  named,
+  nameOf,
+  ofDevice,
+  read,
+  wrongKind,
+} from './call-specs.ts';
 import type { Facts, Need, VolumeAt } from './facts.ts';
 import * as group from './group-plans.ts';
 import { joinParts, type PlanParts } from './plan.ts';
 import { isQuery, QUERY_COMMANDS } from './queries.ts';
 import * as storage from './storage-plans.ts';
-
-type Args = readonly unknown[];
-
-export type CallSpec =
-  /** Asks, waits, or changes nothing but this process's own view. */
-  | { readonly effect: 'read' }
-  | { readonly effect: 'change' }
-  /** May lose something: whether it does is told by `plan`. */
-  | {
-      readonly effect: 'destructive';
-      readonly need: (args: Args) => Need;
-      readonly plan: (args: Args, facts: Facts) => PlanParts;
-    };
-
-const read = { effect: 'read' } as const;
-const change = { effect: 'change' } as const;
-
-interface ServerLike {
-  readonly name: string;
-  readonly kind?: number;
-}
-
-const nameOf = (s: unknown): string => (s as ServerLike | undefined)?.name ?? String(s);
-const kindOf = (s: unknown): number | undefined => (s as ServerLike | undefined)?.kind;
-
-/** Gids as the operator typed them; what is none fails in the call itself. */
-function gidOf(value: unknown): bigint {
-  try {
-    return BigInt(value as bigint);
-  } catch {
-    throw new WalbError('invalid-argument', `bad gid ${String(value)}`);
-  }
-}
-
-/** A call about a volume at one server: `(server, volume, ...)`. */
-function atServer(
-  plan: (at: VolumeAt, args: Args, facts: Facts) => PlanParts,
-  places: { readonly server: number; readonly volume: number } = { server: 0, volume: 1 },
-): CallSpec {
-  return {
-    effect: 'destructive',
-    need: (args) => ({
-      kind: 'volume',
-      volume: String(args[places.volume]),
-      servers: [args[places.server]],
-    }),
-    plan: (args, facts) => {
-      const server = nameOf(args[places.server]);
-      const at = facts.volume.find((one) => one.server === server);
-      if (at === undefined) return { unknown: [`nothing is known of ${server}`] };
-      if (at.kind === 'silent') return { unknown: [`${server} did not answer: ${at.why}`] };
-      return plan(at, args, facts);
-    },
-  };
-}
-
-/** The same, for archives: what another kind of server says is an error of the call. */
-function atArchive(
-  plan: (at: Extract<VolumeAt, { kind: 'archive' }>, args: Args, facts: Facts) => PlanParts,
-  places?: { readonly server: number; readonly volume: number },
-): CallSpec {
-  return atServer(
-    (at, args, facts) => (at.kind === 'archive' ? plan(at, args, facts) : wrongKind(at)),
-    places,
-  );
-}
-
-function atStorage(
-  plan: (at: Extract<VolumeAt, { kind: 'storage' }>, args: Args, facts: Facts) => PlanParts,
-): CallSpec {
-  return atServer((at, args, facts) =>
-    at.kind === 'storage' ? plan(at, args, facts) : wrongKind(at),
-  );
-}
-
-function wrongKind(at: VolumeAt): PlanParts {
-  return { obstacles: [`${at.server} is the wrong kind of server for this (${at.kind})`] };
-}
-
-/** A call about a volume in the whole group. */
-function everywhere(plan: (args: Args, facts: Facts) => PlanParts, volume: number): CallSpec {
-  return {
-    effect: 'destructive',
-    need: (args) => ({ kind: 'volume', volume: String(args[volume]), servers: [args[0]] }),
-    plan: (args, facts) => joinParts([plan(args, facts), silentParts(facts)]),
-  };
-}
-
-/** Of a call that goes to all servers, those that do not answer matter. */
-function silentParts(facts: Facts): PlanParts {
-  return {
-    unknown: facts.volume.flatMap((at) =>
-      at.kind === 'silent' ? [`${at.server} did not answer: ${at.why}`] : [],
-    ),
-  };
-}
 
 function clearing(at: VolumeAt, facts: Facts): PlanParts {
   switch (at.kind) {
@@ -160,21 +79,6 @@ function shutdown(serversOf: (args: Args, facts: Facts) => readonly string[]): C
   };
 }
 
-interface DeviceLike {
-  readonly path: string;
-  readonly ldev: string;
-}
-
-/** Of a method of a device, `args[0]` is the device itself. */
-function ofDevice(plan: (device: DeviceLike, args: Args, facts: Facts) => PlanParts): CallSpec {
-  return {
-    effect: 'destructive',
-    need: (args) => ({ kind: 'device', device: args[0] }),
-    plan: (args, facts) =>
-      joinParts([plan(args[0] as DeviceLike, args.slice(1), facts), { unknown: facts.unknown }]),
-  };
-}
-
 const READS = `
   _get_status _wait_for_group _wait_for_restorable group_status print_group_status get_gaps wait_for_up wait_for_synchronized
   wait_for_lag_below
@@ -196,15 +100,6 @@ const CHANGES = `
   kick_proxy kick_storage_all restore run_remote_command set_full_scan_bps snapshot snapshot_nbk start
   start_server start_servers start_synchronizing synchronize update_archive_info
 `;
-
-function named(names: string, spec: CallSpec): Record<string, CallSpec> {
-  return Object.fromEntries(
-    names
-      .trim()
-      .split(/\s+/)
-      .map((name) => [name, spec]),
-  );
-}
 
 const CONTROLLER: Readonly<Record<string, CallSpec | ((args: Args) => CallSpec)>> = {
   ...named(READS, read),

@@ -72,6 +72,7 @@ export function droppingQueue(at: ProxyAt, archive: string | undefined, facts: F
   const { volume } = at.status;
   const queues = at.status.archives.filter((q) => archive === undefined || q.archive === archive);
   const waiting = queues.filter(({ numDiff }) => numDiff > 0);
+  if (at.status.state === 'Clear') return { obstacles: [`${at.server} does not know ${volume}`] };
   const target = facts.volume.find((o) => o.kind === 'storage' && o.status.state === 'Target');
   return {
     losses: waiting.map(
@@ -89,11 +90,9 @@ export function droppingQueue(at: ProxyAt, archive: string | undefined, facts: F
               `walbc.hash_backup(${target?.server ?? 's0'}, '${volume}') or replicate repairs it`,
           ],
     obstacles:
-      at.status.state === 'Clear' || queues.length > 0
-        ? at.status.state === 'Clear'
-          ? [`${at.server} does not know ${volume}`]
-          : []
-        : [`${archive} is not registered for ${volume} at ${at.server}`],
+      queues.length > 0
+        ? []
+        : [`${archive ?? 'no archive'} is not registered for ${volume} at ${at.server}`],
   };
 }
 
