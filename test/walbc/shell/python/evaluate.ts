@@ -1,5 +1,6 @@
 /** Runs rows of the tables: here, and by the machine's own Python. */
 import { spawnSync } from 'node:child_process';
+import vm from 'node:vm';
 import { PythonMachine } from '../../../../src/walbc/shell/python/machine.ts';
 import { namesIn } from '../../../../src/walbc/shell/python/names.ts';
 import { repr } from '../../../../src/walbc/shell/python/runtime/repr.ts';
@@ -63,4 +64,9 @@ export function evaluateByPython(sources: readonly string[]): string[] {
   });
   if (status !== 0) throw new Error(`python3 failed: ${stderr}`);
   return JSON.parse(stdout) as string[];
+}
+
+/** The script of a translated text, compiled and not run. */
+export function compileOf(script: string): vm.Script {
+  return new vm.Script(script, { filename: 'row' });
 }

@@ -2,6 +2,7 @@ import { describe, expect, test } from 'vitest';
 import { has } from '../../../support/tools.ts';
 import { evaluate, evaluateByPython } from './evaluate.ts';
 import { containers } from './table/containers.ts';
+import { mixed } from './table/mixed.ts';
 import { numbers } from './table/numbers.ts';
 import { programs } from './table/programs.ts';
 import type { Row } from './table/row.ts';
@@ -12,6 +13,7 @@ const TABLES: Readonly<Record<string, readonly Row[]>> = {
   strings,
   containers,
   programs,
+  mixed,
 };
 
 /** What the rows are given by python3 itself; undefined where it is not installed. */

@@ -1,11 +1,12 @@
 /** A session on the fake library whose output is collected. */
+import type { Language } from '../../../../src/walbc/shell/protocol.ts';
 import { ShellSession } from '../../../../src/walbc/shell/session.ts';
 import { fakeGlobals, fakeLibrary } from './fake-library.ts';
 
 export interface TestSession extends AsyncDisposable {
   readonly session: ShellSession;
   /** Evaluates one line; returns what it printed, or the text of its failure. */
-  type(line: string): Promise<string>;
+  type(line: string, language?: Language): Promise<string>;
   /** Runs a script; returns its outcome and what it printed. */
   script(text: string, file?: string): Promise<{ exitCode: number; text: string; printed: string }>;
   /** Resolves at the next note of the fake controller. */
@@ -38,8 +39,8 @@ export async function startSession(): Promise<TestSession> {
   });
   return {
     session,
-    type: async (line) => {
-      const outcome = await session.evaluate(line, 'walbc', 'prompt');
+    type: async (line, language) => {
+      const outcome = await session.evaluate(line, 'walbc', 'prompt', language);
       const text = take().replace(/\n$/, '');
       if (outcome.status === 'failed') return `${text}${outcome.text}`;
       return outcome.status === 'ok' ? text : outcome.status;

@@ -73,7 +73,7 @@ function convert(value: unknown, conversion: string | undefined): unknown {
   if (conversion === undefined) return value;
   if (conversion === 'r' || conversion === 'a') return repr(value);
   if (conversion === 's') return str(value);
-  return raise('ValueError', `Unknown conversion specifier '${conversion}'`);
+  return raise('ValueError', `Unknown conversion specifier ${conversion}`);
 }
 
 function fieldValue(path: string, fields: Fields): unknown {
@@ -92,10 +92,10 @@ function headOf(head: string, fields: Fields): unknown {
   if (head !== '' && !/^\d+$/.test(head)) return fields.named(head);
   const isAutomatic = head === '';
   if (isAutomatic ? fields.next === -1 : (fields.next ?? -1) >= 0) {
-    raise(
-      'ValueError',
-      'cannot switch between manual field specification and automatic field numbering',
-    );
+    const [from, to] = isAutomatic
+      ? ['manual field specification', 'automatic field numbering']
+      : ['automatic field numbering', 'manual field specification'];
+    raise('ValueError', `cannot switch from ${from} to ${to}`);
   }
   const at = isAutomatic ? (fields.next ?? 0) : Number(head);
   fields.next = isAutomatic ? at + 1 : -1;

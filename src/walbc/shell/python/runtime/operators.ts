@@ -89,6 +89,11 @@ function unsupported(operator: Operator, a: unknown, b: unknown, sign: string): 
       `can only concatenate ${typeName(a)} (not "${typeName(b)}") to ${typeName(a)}`,
     );
   }
+  const isList = typeof a === 'string' || Array.isArray(a);
+  if (operator === 'mul' && (isList || typeof b === 'string' || Array.isArray(b))) {
+    const other = typeName(isList ? b : a);
+    raise('TypeError', `can't multiply sequence by non-int of type '${other}'`);
+  }
   return raise(
     'TypeError',
     `unsupported operand type(s) for ${sign}: '${typeName(a)}' and '${typeName(b)}'`,

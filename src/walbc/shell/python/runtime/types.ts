@@ -6,6 +6,7 @@ import { isBuiltin, isCallable } from './functions.ts';
 import { isOwnClass, isOwnInstance } from './instances.ts';
 import { isFloat, isInt } from './numbers.ts';
 import {
+  ELLIPSIS,
   isNone,
   isRecord,
   PyDict,
@@ -55,6 +56,7 @@ const NAMES: readonly (readonly [new (...args: never[]) => object, string])[] = 
 function objectType(value: object): string {
   if (isFloat(value)) return 'float';
   if (isOwnInstance(value)) return value.constructor.name;
+  if (value === ELLIPSIS) return 'ellipsis';
   const known = NAMES.find(([cls]) => value instanceof cls);
   if (known !== undefined) return known[1];
   if (value instanceof Set) return value instanceof PySet && value.frozen ? 'frozenset' : 'set';

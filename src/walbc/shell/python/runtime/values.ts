@@ -310,7 +310,13 @@ export class PyModule {
 }
 
 /** `...`. */
-export const ELLIPSIS = Object.freeze({ toString: () => 'Ellipsis' });
+class PyEllipsis {
+  toString(): string {
+    return 'Ellipsis';
+  }
+}
+
+export const ELLIPSIS = new PyEllipsis();
 
 export function isNone(value: unknown): value is undefined | null {
   return value === undefined || value === null;
