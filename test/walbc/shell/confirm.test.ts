@@ -185,3 +185,21 @@ describeWith(['python3'], 'the question', () => {
     expect(screen).not.toContain('cleared');
   });
 });
+
+describeWith(['python3'], 'a question of a runbook, on a terminal', () => {
+  const PROGRAM = new URL('./support/ask-terminal.ts', import.meta.url);
+
+  test.each<[string, Step, string]>([
+    ['y', ['type', 'y\r'], 'yes'],
+    ['yes, after a slip', ['type', 'yx\x7fes\r'], 'yes'],
+    ['n', ['type', 'n\r'], 'no'],
+    ['Ctrl-C', ['type', CTRL_C], 'no'],
+    ['Ctrl-D', ['type', CTRL_D], 'no'],
+    ['a SIGINT from outside', ['signal', 2], 'no'],
+  ])('answered with %s', async (_, answer, expected) => {
+    const steps: Step[] = [['expect', 'Go on? '], answer, ['expect', `answer: ${expected}`]];
+    const { failed, status, screen } = await onTerminal(PROGRAM, steps);
+    expect(failed, screen).toBeNull();
+    expect(status, screen).toBe(0);
+  });
+});
