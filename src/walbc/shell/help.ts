@@ -12,6 +12,8 @@ const GENERAL = `walbc: the control of walb backup groups. Calls block and retur
   walbc.get_restorable(a0, 'vol')       moments an archive can restore
   walbc.restore(a0, 'vol', gid)         as an image of its own
 
+  Calls that lose something ask first; walbc.clear(a0, 'vol', dry_run=True) only says what would be lost.
+
   help(walbc.restore)  what a call does and needs     dir(walbc)  all calls
   Tab completes names, volumes and gids; Ctrl-C ends a wait; exit, quit() or Ctrl-D leave.
   Results are kept in _. Input is TypeScript; print, len, sorted, range, True, False, None and
