@@ -8,7 +8,7 @@ import { grpcNetwork, type VolumeView } from '../rpc/index.ts';
 
 /** What a wait is at, for a progress display. */
 export interface WaitReport {
-  /** Name of the server that is watched. */
+  /** Name of the server that is watched; empty where the whole group is. */
   readonly server: string;
   readonly volume: string;
   /** What is waited for, for example `state SyncReady`. */
@@ -17,6 +17,8 @@ export interface WaitReport {
   readonly view: VolumeView | undefined;
   /** Why the server can not be reached at the moment. */
   readonly unreachable: string | undefined;
+  /** Of a fact about the group: why it is not so yet. */
+  readonly missing?: string;
   readonly elapsedMs: number;
 }
 

@@ -206,8 +206,8 @@ export class HealthMethods extends StartServerMethods {
     const look = (): Promise<GroupStatus> => this.group_status(vol, limit);
     const onLook = (missing: string): void => {
       const elapsedMs = clock.monotonic() - began;
-      const server = 'the group';
-      onWait({ server, volume: vol ?? '', what, view: undefined, unreachable: missing, elapsedMs });
+      const nobody = { server: '', view: undefined, unreachable: undefined };
+      onWait({ ...nobody, volume: vol ?? '', what, missing, elapsedMs });
     };
     try {
       return await waitForGroup(

@@ -105,7 +105,7 @@ async function run(
 function reporter(terminal: WaitTerminal): (report: WaitReport | undefined) => void {
   let last = '';
   return (report) => {
-    const text = report?.unreachable ?? report?.view?.state ?? '';
+    const text = report?.missing ?? report?.unreachable ?? report?.view?.state ?? '';
     if (text === '' || text === last) return;
     last = text;
     terminal.stderr(`${report?.what}: ${text}\n`);

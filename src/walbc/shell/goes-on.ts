@@ -72,6 +72,8 @@ export async function goesOn(call: RunningCall, report: WaitReport | undefined):
   if (report === undefined) return '';
   const controller = call.target as Controller;
   const { server, volume, what, view } = report;
+  // A wait for the group has started nothing.
+  if (server === '') return `stopped waiting for ${what}`;
   const known = controller.sLayout.get_all().find(({ name }) => name === server);
   let state: string | undefined;
   try {

@@ -138,7 +138,8 @@ export function progressText(
 
 /** Who is waited for, and for what where the name of the call does not say it. */
 function awaitedText(what: string, report: WaitReport): string {
-  const { view, server, unreachable } = report;
+  const { view, server, unreachable, missing } = report;
+  if (missing !== undefined) return `${report.what}: ${missing}`;
   const own = `the end of ${what} of `;
   const awaited = report.what.startsWith(own) ? report.what.slice(own.length) : report.what;
   const parts = [`${awaited} at ${server}`];

@@ -45,6 +45,14 @@ describe('what the progress line says', () => {
     expect(progressText('x', lost, 0, undefined)).toContain('no answer: connection refused');
   });
 
+  test('what the group lacks', () => {
+    const facts = { server: '', view: undefined, what: 'vol to be synchronized' };
+    const missing = '64 KiB of log wait at s0';
+    expect(progressText('x', { ...report(0, 0), ...facts, missing }, 0, undefined)).toBe(
+      'x (0:00) vol to be synchronized: 64 KiB of log wait at s0',
+    );
+  });
+
   test.each([
     [7.9, '0:07'],
     [750, '12:30'],
