@@ -71,10 +71,15 @@ async function loadPython(): Promise<ShellPython> {
   return loaded;
 }
 
+function python(): Promise<ShellPython> {
+  loading ??= loadPython();
+  return loading;
+}
+
 const evaluator = new Evaluator({
   write,
   show: () => look,
-  python: () => (loading ??= loadPython()),
+  python,
 });
 const scope: CompletionScope = { globals: globalThis, ambient, help };
 /** What `require('walb-ts')` of a runbook gives: the same names, whose calls block. */
@@ -181,6 +186,7 @@ port.on('message', async (message: ToWorker) => {
       break;
     }
     case 'complete': {
+      if (message.language === 'python') await python();
       const offer = standIns.withLimit(COMPLETION_MS, () => completeQuietly(message));
       post({ type: 'completed', id: message.id, completions: offer });
       break;
