@@ -3,7 +3,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { ServerParam } from '../../../src/walbc/index.ts';
 import { Cluster, SIZE, SOON, VOLUME } from '../scenarios/support/cluster.ts';
 import { until } from '../support.ts';
-import { answer, pattern, refusal } from './walbc.ts';
+import { answer, pattern, refusal, writeAndSnapshot } from './walbc.ts';
 
 const SIZE_LB = SIZE / 512;
 const MAX_GID = '18446744073709551615';
@@ -25,9 +25,7 @@ beforeAll(async () => {
   await answer(a0, 'init-vol', VOLUME);
   await answer(s0, 'full-bkp', VOLUME);
   await walbc.wait_for_restorable(a0, VOLUME, 1, SOON);
-  await cluster.disk().write(4096, 0);
-  expect(await answer(s0, 'snapshot', VOLUME)).toBe('2\n');
-  await walbc.wait_for_restorable(a0, VOLUME, 2, SOON);
+  expect(await writeAndSnapshot(cluster)).toBe(2n);
   await answer(a1, 'init-vol', VOLUME);
   await answer(a0, 'replicate', VOLUME, 'gid', '2', a1.get_host_port());
   await walbc.wait_for_replicated(a0, VOLUME, a1, 2, SOON);

@@ -8,6 +8,8 @@ import { RealClock } from '../../../src/core/real-clock.ts';
 import { grpcNetwork } from '../../../src/rpc/index.ts';
 import { walbcProgram } from '../../../src/walbc/cli/program.ts';
 import type { ServerParam } from '../../../src/walbc/index.ts';
+import { type Cluster, SOON, VOLUME } from '../scenarios/support/cluster.ts';
+import { until } from '../support.ts';
 
 export interface Outcome {
   readonly code: number;
@@ -86,4 +88,30 @@ export async function misuse(server: ServerParam, ...words: string[]): Promise<s
   const [reason = '', usage] = stdout.split('\n');
   expect(usage).toBe('usage: walbc [OPTION...] COMMAND [ARGS...]');
   return reason;
+}
+
+/**
+ * Writes, and takes a snapshot that nothing comes before: the storage finds both when it is let go on,
+ * and it takes implicit snapshots a moment after log has come. Returns the gid once a0 has it.
+ */
+export async function writeAndSnapshot(cluster: Cluster): Promise<bigint> {
+  const { walbc: controller, s0, a0 } = cluster;
+  await answer(s0, 'kick');
+  await until('the storage has nothing to do', async () =>
+    (await answer(s0, 'status')).includes('-----TaskQueue-----\n-----Volume-----'),
+  );
+  const pid = Number(await answer(s0, 'get', 'pid'));
+  await controller.get_state(s0, VOLUME);
+  process.kill(pid, 'SIGSTOP');
+  let taken: Promise<bigint>;
+  try {
+    await cluster.disk().write(4096, 0);
+    taken = controller.snapshot_nbk(s0, VOLUME);
+    for (let turn = 0; turn < 10; turn += 1) await new Promise((resolve) => setImmediate(resolve));
+  } finally {
+    process.kill(pid, 'SIGCONT');
+  }
+  const gid = await taken;
+  await controller.wait_for_restorable(a0, VOLUME, gid, SOON);
+  return gid;
 }
