@@ -8,10 +8,17 @@
  *
  * Source: semantics.md D.6.
  */
-import { type FileHandle, type Gid, type UnixSeconds, WalbError } from '../core/index.ts';
+import { type FileHandle, type Gid, hasCode, type UnixSeconds, WalbError } from '../core/index.ts';
 import { type Accepted, TaskKind } from '../rpc/index.ts';
 import type { TaskHandle } from '../server/task-log.ts';
-import { applyAll, type Diff, type MetaState, metaState, planRestore } from '../wdiff/index.ts';
+import {
+  applyAll,
+  type Diff,
+  equalMetaStates,
+  type MetaState,
+  metaState,
+  planRestore,
+} from '../wdiff/index.ts';
 import { dropCold, nearestCold } from './cold.ts';
 import type { ArchiveConfig } from './config.ts';
 import { Pacer } from './pacer.ts';
@@ -29,11 +36,14 @@ export function startRestore(config: ArchiveConfig, volume: ArchiveVolume, gid: 
     );
   }
   plan(config, volume, volume.catalogue.base, gid);
-  const foreground = volume.core.foreground.acquire(`restore of ${volume.id}`);
+  using held = new DisposableStack();
+  held.use(volume.readers.read(gid, `restore of ${gid}`));
+  held.use(volume.core.foreground.acquire(`restore of ${volume.id}`));
+  const owned = held.move();
   return volume.tasks.start(
     TaskKind.RESTORE,
     async (task) => {
-      using _foreground = foreground;
+      using _owned = owned;
       await volume.during('Restore', () => restore(config, volume, gid, task));
       volume.touch('restored');
     },
@@ -54,20 +64,47 @@ async function restore(
 ): Promise<void> {
   // A merge, which may run beside, must not swallow where the passes lead to.
   volume.wanted.add(gid);
+  try {
+    while (!(await tryRestore(config, volume, gid, task))) {
+      volume.log.info({ gid }, 'an apply moved the base image: the restore begins again');
+    }
+  } finally {
+    volume.wanted.delete(gid);
+  }
+}
+
+/**
+ * False when an apply, which may run beside, moved the base image on while it was copied, or took diffs
+ * that were still needed: what was copied is then no snapshot. It can not move beyond `gid`, which is
+ * being read; so this comes to an end.
+ */
+async function tryRestore(
+  config: ArchiveConfig,
+  volume: ArchiveVolume,
+  gid: Gid,
+  task: TaskHandle,
+): Promise<boolean> {
+  const { catalogue, images } = volume;
+  const { base } = catalogue;
+  const hasMoved = (): boolean => !equalMetaStates(base, catalogue.base);
   let handle: FileHandle | undefined;
   try {
     const cold = nearestCold(volume, gid);
-    const from = cold ?? volume.catalogue.base;
-    handle = await volume.images.beginRestore(gid, volume.forceSignal, cold?.base.b);
-    const { timestamp } = await writePasses(config, volume, handle, from, gid, task);
+    handle = await images.beginRestore(gid, volume.forceSignal, cold?.base.b);
+    if (cold === undefined && hasMoved()) {
+      await images.abandonRestore(gid, handle);
+      return false;
+    }
+    // From the check to the diffs of the first pass being open there is no await.
+    const { timestamp } = await writePasses(config, volume, handle, cold ?? base, gid, task);
     await keepCold(config, volume, gid, timestamp, handle);
-    const { path } = await volume.images.commitRestore(gid, handle);
+    const { path } = await images.commitRestore(gid, handle);
     volume.log.info({ gid, path }, 'snapshot restored');
+    return true;
   } catch (error) {
-    await volume.images.abandonRestore(gid, handle);
+    await images.abandonRestore(gid, handle);
+    if (hasCode(error, 'not-found') && hasMoved()) return false;
     throw error;
-  } finally {
-    volume.wanted.delete(gid);
   }
 }
 
