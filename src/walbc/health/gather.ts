@@ -28,13 +28,23 @@ async function ask({ server, connection }: Asked, timeout: Millis): Promise<Answ
     const error = WalbError.from(thrown);
     // An interrupt of the operator is not a server that is down.
     if (error.code === 'cancelled') throw error;
-    return { ...known, error: reasonOf(error, timeout) };
+    return { ...known, error: reasonOf(error, known, timeout) };
   }
 }
 
-/** One line; the connection has put its own name in front. */
-function reasonOf({ code, message }: WalbError, timeout: Millis): string {
+/** One line, without the name of the server, which stands before it. */
+function reasonOf(
+  { code, message }: WalbError,
+  { server, address }: Pick<Answer, 'server' | 'address'>,
+  timeout: Millis,
+): string {
   if (code === 'timeout') return `no answer within ${timeout / 1000} s`;
   if (/ECONNREFUSED/.test(message)) return 'connection refused: no server runs there';
-  return message.replaceAll(/\s+/g, ' ').slice(0, 200);
+  const prefix = [`${server} (${address}): `, `${address}: `].find((one) =>
+    message.startsWith(one),
+  );
+  return message
+    .slice(prefix?.length ?? 0)
+    .replaceAll(/\s+/g, ' ')
+    .slice(0, 200);
 }

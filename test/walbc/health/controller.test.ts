@@ -254,6 +254,16 @@ describe('status', () => {
     });
   });
 
+  it('says why a server is down, without its name once more', () =>
+    group(async ({ walbc }) => {
+      const gone = new ServerConnectionParam('s0', 'nowhere', PORT, K_STORAGE);
+      walbc.set_server_layout(LAYOUT.replace([gone], [], []));
+      const { servers } = await walbc.group_status();
+      expect(servers[0]).toMatchObject({ server: 's0', isUp: false });
+      expect(servers[0]?.reason).not.toBe('');
+      expect(servers[0]?.reason).not.toMatch(/^(s0|nowhere)/);
+    }));
+
   it('shows who answers in place of who should as down', () =>
     group(async ({ walbc, told }) => {
       told.p1.whole = storageSays();
