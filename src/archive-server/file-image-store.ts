@@ -138,9 +138,13 @@ export class FileImageStore implements ImageStore {
     return [];
   }
 
+  /** And makes durable what is there: the run before may have been killed before it could. */
   async cleanTemporary(): Promise<void> {
     for (const name of this.#files.list(this.#directory)) {
       if (name.endsWith(TEMPORARY_SUFFIX)) this.#files.remove(`${this.#directory}/${name}`);
+    }
+    if (this.#files.info(this.#directory) !== undefined) {
+      await this.#files.syncDirectory(this.#directory);
     }
   }
 

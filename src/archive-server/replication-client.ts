@@ -27,7 +27,7 @@ import {
   snapshotFromMessage,
   TaskKind,
 } from '../rpc/index.ts';
-import { expectMessage } from '../server/expect-message.ts';
+import { endAfterAck, expectMessage } from '../server/expect-message.ts';
 import type { ServerCore } from '../server/server-core.ts';
 import { withStallLimit } from '../server/stall-limit.ts';
 import type { TaskHandle } from '../server/task-log.ts';
@@ -205,6 +205,7 @@ async function rounds(
   server: ServerIdentity,
 ): Promise<ServerPoint> {
   const { volume, stream, task } = session;
+  let before: ServerPoint | undefined;
   for (;;) {
     const latest = await expectMessage(stream, 'latest');
     requireNotStopping(volume);
@@ -212,6 +213,8 @@ async function rounds(
       latest: snapshotFromMessage(latest, 'latest snapshot'),
       history: historyOfUuid(latest.uuid),
     };
+    requireAdvance(before, point);
+    before = point;
     // From here to the files being open there is no await: what is decided is what is there.
     const round = decideRound(ownData(volume), point, limits);
     task.gid = round.kind === 'finish' ? point.latest.b : round.diff.E.b;
@@ -221,10 +224,20 @@ async function rounds(
     else {
       await stream.send({ message: { $case: 'finish', value: {} } });
       await expectMessage(stream, 'finished');
-      await stream.end();
+      await endAfterAck(stream);
       return point;
     }
   }
+}
+
+/** What was acknowledged must show, or the same would be sent for ever. */
+function requireAdvance(before: ServerPoint | undefined, { latest }: ServerPoint): void {
+  if (before === undefined || latest.b > before.latest.b) return;
+  throw new WalbError(
+    'conflict',
+    `the destination acknowledged what was sent, but its latest snapshot went from |${before.latest.b},${before.latest.e}| to |${latest.b},${latest.e}|`,
+    { details: { before: before.latest.b, latest: latest.b } },
+  );
 }
 
 /** A graceful stop lets the transfer under way finish, not all the rounds to come. */

@@ -12,8 +12,9 @@
 import { type Lb, lbToBytes, WalbError } from '../core/index.ts';
 import { type ReplicationFull, stateFromMessage } from '../rpc/index.ts';
 import { expectMessage, unexpectedMessage } from '../server/expect-message.ts';
-import { formatMetaState, isApplying, type MetaState } from '../wdiff/index.ts';
+import { isApplying } from '../wdiff/index.ts';
 import { clearFrom, ImageWriter } from './image-writer.ts';
+import { type FullCopy, identityOf, replicationPoint } from './interrupted-replication.ts';
 import { historyOfUuid } from './replication-data.ts';
 import {
   type Change,
@@ -22,12 +23,8 @@ import {
   type ServerSession,
   showProgress,
 } from './replication-session.ts';
-import { type ImageCopy, ResumePoint } from './resume-point.ts';
+import type { ResumePoint } from './resume-point.ts';
 import type { ArchiveVolume } from './volume.ts';
-
-interface FullCopy extends ImageCopy {
-  readonly base: MetaState;
-}
 
 /**
  * Durable and Archived when it resolves; the acknowledgement is the caller's. ReplSyncAsServer is
@@ -38,7 +35,7 @@ export async function receiveFull(session: ServerSession, change: Change): Promi
   const message = await expectMessage(stream, 'full');
   const copy = checkFull(session, message);
   progress.total = copy.sizeLb;
-  const resume = new ResumePoint(volume, 'full_repl_state');
+  const resume = replicationPoint(volume);
   const startLb = await prepare(volume, resume, copy);
   await stream.send({ message: { $case: 'fullFrom', value: { startLb } } });
   if (startLb > 0) volume.log.info({ startLb }, 'an interrupted replication is resumed');
@@ -75,7 +72,7 @@ function checkFull({ hello, volume }: ServerSession, message: ReplicationFull): 
       { details: { volume: volume.id, present, size } },
     );
   }
-  const identity = `${formatMetaState(base)} ${sizeLb} ${historyOfUuid(uuid) ?? '-'}`;
+  const identity = identityOf(base, sizeLb, historyOfUuid(uuid));
   return { sizeLb, base, identity, archiveUuid };
 }
 

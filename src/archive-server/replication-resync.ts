@@ -32,6 +32,7 @@ import { streamSource } from '../wlog/index.ts';
 import { abortable, together } from './duplex.ts';
 import { requireFit } from './image-fit.ts';
 import { backupPoint } from './interrupted-backup.ts';
+import { replicationPoint } from './interrupted-replication.ts';
 import { Pacer } from './pacer.ts';
 import {
   type Change,
@@ -42,7 +43,6 @@ import {
   showProgress,
 } from './replication-session.ts';
 import { packsOf } from './replication-stream.ts';
-import { ResumePoint } from './resume-point.ts';
 import type { ArchiveVolume } from './volume.ts';
 
 /**
@@ -60,7 +60,7 @@ export async function receiveResync(
   using change = begun ?? (await dropData(host, volume));
   // Nothing of before is left that could be taken for a part of what comes.
   await volume.catalogue.forget();
-  await new ResumePoint(volume, 'full_repl_state').clear();
+  await replicationPoint(volume).clear();
   await backupPoint(volume).clear();
   await stream.send({ message: { $case: 'go', value: {} } });
   progress.total = message.sizeLb;

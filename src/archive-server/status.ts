@@ -9,6 +9,7 @@ import {
   type VolumeView,
 } from '../rpc/index.ts';
 import { restorableSnapshots, totalSize } from '../wdiff/index.ts';
+import { interruptedReplication } from './interrupted-replication.ts';
 import { ARCHIVE_ACTIONS } from './states.ts';
 import type { ArchiveVolume } from './volume.ts';
 
@@ -59,6 +60,7 @@ export function fullStatusOf(volume: ArchiveVolume, exports: number): ArchiveVol
     numRestorable: hasBase ? restorableSnapshots(diffs, base).length : 0,
     numRestorableAll: hasBase ? restorableSnapshots(diffs, base, { all: true }).length : 0,
     wdiffTotalSizeBytes: totalSize(diffs),
+    fullRepl: interruptedReplication(volume),
     imageAllocatedBytes: images.baseAllocated(),
     numExports: exports,
     progress: volume.tasks.progress(),

@@ -22,6 +22,11 @@ export async function expectMessage<In extends { message?: unknown }, Name exten
   throw unexpectedMessage(message.$case, wanted);
 }
 
+/** After the last acknowledgement: the other side may have ended the call already, which is no failure. */
+export async function endAfterAck(stream: { end(): Promise<void> }): Promise<void> {
+  await stream.end().catch(() => {});
+}
+
 export function unexpectedMessage(found: string, wanted: string): WalbError {
   return new WalbError('invalid-argument', `${found} came where ${wanted} was expected`, {
     details: { found, wanted },

@@ -53,8 +53,3 @@ export async function endHistory({ host, volume }: BackupWork): Promise<Gid> {
   host.sendNow(volume);
   return gid;
 }
-
-/** The archive has everything durably, and may have ended the call already: that is no failure. */
-export async function endAfterAck(stream: { end(): Promise<void> }): Promise<void> {
-  await stream.end().catch(() => {});
-}

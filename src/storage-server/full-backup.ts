@@ -8,11 +8,10 @@
  */
 import { type BidiStream, type Gid, type Lb, type Lsid, WalbError } from '../core/index.ts';
 import type { BackupHello, FullSyncDown, FullSyncUp, ImageChunk } from '../rpc/index.ts';
-import { expectMessage } from '../server/expect-message.ts';
+import { endAfterAck, expectMessage } from '../server/expect-message.ts';
 import { imageChunks } from '../server/image-chunks.ts';
 import {
   type BackupWork,
-  endAfterAck,
   endHistory,
   type Run,
   requireNotForced,

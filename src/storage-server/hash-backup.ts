@@ -10,17 +10,10 @@ import {
   type HashSyncUp,
   snapshotFromMessage,
 } from '../rpc/index.ts';
-import { expectMessage } from '../server/expect-message.ts';
+import { endAfterAck, expectMessage } from '../server/expect-message.ts';
 import { seedOf, sendDifferences } from '../server/image-compare.ts';
 import type { TaskHandle } from '../server/task-log.ts';
-import {
-  type BackupWork,
-  endAfterAck,
-  endHistory,
-  type Run,
-  requireNotForced,
-  scanOf,
-} from './backup-scan.ts';
+import { type BackupWork, endHistory, type Run, requireNotForced, scanOf } from './backup-scan.ts';
 import { deviceBulks } from './device-scan.ts';
 
 type HashStream = BidiStream<HashSyncUp, HashSyncDown>;

@@ -2,7 +2,7 @@
 import { describe, expect, it } from 'vitest';
 import { hasCode } from '../../src/core/index.ts';
 import type { Transit } from '../../src/rpc/index.ts';
-import { ArchiveRpc, ControlRpc } from '../../src/rpc/index.ts';
+import { ArchiveRpc, type ArchiveVolumeStatus, ControlRpc } from '../../src/rpc/index.ts';
 import {
   type Archive,
   Device,
@@ -43,6 +43,12 @@ async function more(
 
 async function apply({ channel }: Archive, gid: bigint): Promise<void> {
   await finished(channel, await channel.unary(ArchiveRpc.apply, { volume: VOLUME, gid }));
+}
+
+async function statusOf({ channel }: Archive): Promise<ArchiveVolumeStatus> {
+  const { status } = await channel.unary(ControlRpc.status, { volume: VOLUME });
+  if (status?.$case !== 'archiveVolume') throw new Error('no status of an archive volume');
+  return status.value;
 }
 
 /** The newest snapshot is the same on both, and what the device held. */
@@ -309,7 +315,12 @@ describe('what breaks a replication', () => {
     expect(a0.volume.actions.total).toBe(0);
     await a1.restart();
     wire.reset();
+    // `fullReplState` of status: what is left, and how much.
+    const left = await statusOf(a1);
+    expect(left.fullRepl).toMatchObject({ base: { snapB: { gidB: 0n, gidE: 1n } } });
+    expect(left.fullRepl?.progressLb).toBeGreaterThan(0);
     await replicate(a0, a1);
+    expect((await statusOf(a1)).fullRepl).toBeUndefined();
     // A quarter is zeros; of the rest something need not be sent again, how much is up to the moment
     // of the cut.
     expect(wire.bytes).toBeLessThan(device.content.length * 0.75 - 100_000);
