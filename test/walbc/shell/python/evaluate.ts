@@ -22,12 +22,17 @@ export function machineWith(
   });
 }
 
+let printed = '';
+const names: Record<string, unknown> = {};
+/** One machine for all rows; each begins without names. */
+const machine = machineWith((text) => {
+  printed += text;
+}, names);
+
 /** What a row gives: all that it prints, the repr of an expression, the line of an exception. */
 export function evaluate(source: string): string {
-  let printed = '';
-  const machine = machineWith((text) => {
-    printed += text;
-  });
+  printed = '';
+  for (const name of Object.keys(names)) delete names[name];
   try {
     // A text of one line is an expression where it can be one; `prompt` echoes those.
     machine.run(source, 'row', source.includes('\n') ? 'script' : 'prompt');

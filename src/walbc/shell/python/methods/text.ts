@@ -157,7 +157,7 @@ function center(self: string, width: number, fill: string): string {
 
 function zfill(self: string, width: number): string {
   const sign = /^[+-]/.exec(self)?.[0] ?? '';
-  return sign + self.slice(sign.length).padStart(width - sign.length, '0');
+  return sign + room(self, width, '0') + self.slice(sign.length);
 }
 
 function part(self: string, start: unknown, end: unknown): string {

@@ -76,6 +76,10 @@ function formatText(value: string, text: string): string {
   const spec = parse(text, value);
   if (spec.type !== '' && spec.type !== 's') unknownType(spec.type, value);
   if (spec.sign !== '') raise('ValueError', 'Sign not allowed in string format specifier');
+  if (spec.grouping !== '') raise('ValueError', `Cannot specify '${spec.grouping}' with 's'.`);
+  if (spec.alternate) {
+    raise('ValueError', 'Alternate form (#) not allowed in string format specifier');
+  }
   if (spec.align === '=' && !/^0/.test(text)) {
     raise('ValueError', "'=' alignment not allowed in string format specifier");
   }
@@ -105,7 +109,7 @@ function formatInt(value: bigint, text: string, original: unknown): string {
   }
   if (spec.precision !== undefined)
     raise('ValueError', 'Precision not allowed in integer format specifier');
-  if (spec.type === 'c') return pad(String.fromCodePoint(Number(value)), spec, '<');
+  if (spec.type === 'c') return pad(characterOf(value, spec), spec, '<');
   const base = BASES[spec.type];
   if (base === undefined) return unknownType(spec.type, original);
   const [radix, prefix] = base;
@@ -115,6 +119,13 @@ function formatInt(value: bigint, text: string, original: unknown): string {
   const digits = spec.type === 'X' ? plain.toUpperCase() : plain;
   const sign = signOf(value < 0n, spec.sign) + (spec.alternate ? prefix : '');
   return withSign(sign, digits, '', spec, radix === 10 ? 3 : 4);
+}
+
+function characterOf(value: bigint, { sign, grouping }: Spec): string {
+  if (sign !== '') raise('ValueError', "Sign not allowed with integer format specifier 'c'");
+  if (grouping !== '') raise('ValueError', `Cannot specify '${grouping}' with 'c'.`);
+  if (value < 0n || value > 0x10ffffn) raise('OverflowError', '%c arg not in range(0x110000)');
+  return String.fromCodePoint(Number(value));
 }
 
 function signOf(isNegative: boolean, wanted: string): string {
@@ -139,12 +150,12 @@ function floatDigits(
   original: unknown,
 ): string {
   const isUpper = type !== '' && type === type.toUpperCase() && type !== '%';
-  const text = ((): string => {
+  const plain = ((): string => {
     if (!Number.isFinite(value)) return `${floatText(value)}${type === '%' ? '%' : ''}`;
     switch (type) {
       case 'f':
       case 'F':
-        return fixed(value, precision) + (alternate && precision === 0 ? '.' : '');
+        return fixed(value, precision);
       case 'e':
       case 'E':
         return scientific(value, precision);
@@ -157,17 +168,23 @@ function floatDigits(
       case '':
         return given === undefined
           ? floatText(value)
-          : withPoint(general(value, Math.max(1, given), false, true));
+          : withZero(general(value, Math.max(1, given), alternate, true));
       default:
         return unknownType(type, original);
     }
   })();
+  const text = alternate ? withPoint(plain) : plain;
   return isUpper ? text.toUpperCase() : text;
 }
 
 /** Without a type a float has a digit after the point. */
-function withPoint(text: string): string {
+function withZero(text: string): string {
   return /[.e]/.test(text) ? text : `${text}.0`;
+}
+
+/** The alternate form keeps the point. */
+function withPoint(text: string): string {
+  return text.replace(/^(\d+)(?=$|e|%)/, '$1.');
 }
 
 /** Groups digits, and pads between sign and digits where that is asked for. */
