@@ -51,6 +51,7 @@ export const askOnTerminal: Asker = async (show, signal) => {
   const reader = new LineReader(show);
   const leave = (): void => reader.leave();
   signal.addEventListener('abort', leave, { once: true });
+  if (signal.aborted) leave();
   terminal.setRawMode(true);
   terminal.on('data', (keys) => reader.take(String(keys)));
   terminal.on('end', leave);

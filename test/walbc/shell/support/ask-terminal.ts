@@ -5,5 +5,7 @@ const asking = new AbortController();
 process.on('SIGINT', () => asking.abort());
 const show = (text: string): void => void process.stdout.write(text);
 
+// Keys are taken one by one from here on, not line by line.
+const answer = askOnTerminal(show, asking.signal);
 show('Go on? ');
-show(`answer: ${answerOf(await askOnTerminal(show, asking.signal))}\n`);
+show(`answer: ${answerOf(await answer)}\n`);
