@@ -1,11 +1,13 @@
 /** Retention by example: what stays, what goes, how, and why. */
 import { describe, expect, it } from 'vitest';
+import { MAX_MERGED_DIFFS } from '../../../src/walbc/retention/merges.ts';
 import { PERIODS } from '../../../src/walbc/retention/periods.ts';
 import { isSettled, planRetention } from '../../../src/walbc/retention/plan.ts';
 import { policyOf, retentionConfig, retentionPolicy } from '../../../src/walbc/retention/policy.ts';
+import { planText } from '../../../src/walbc/retention/table.ts';
 import type { ConfigTree } from '../../../src/walbc/worker/config-values.ts';
 import { metaState, snapshot } from '../../../src/wdiff/algebra/index.ts';
-import { clockwork } from './archive-model.ts';
+import { ArchiveModel, clockwork } from './archive-model.ts';
 
 const HOUR = 3600;
 const DAY = 24 * HOUR;
@@ -107,6 +109,67 @@ describe('what a policy keeps', () => {
       [40n, 46n],
     ]);
     expect(plan.notes[0]).toMatch(/destination is at gid 10, behind the new base image/);
+  });
+});
+
+describe('merges', () => {
+  const settings = policy({ keep_all: '1h', keep: [0] });
+  const now = (count: number) => MONDAY + count * HOUR;
+
+  it('take at most a hundred diffs each; a few rounds are enough for any number', () => {
+    const count = 2500;
+    const model = new ArchiveModel(hours(count));
+    let rounds = 0;
+    for (; rounds < 5; rounds += 1) {
+      const plan = planRetention(model.facts(), settings, now(count));
+      if (isSettled(plan)) break;
+      expect(plan.merge.every((range) => range.count <= MAX_MERGED_DIFFS)).toBe(true);
+      for (const step of model.steps(plan)) step();
+    }
+    expect(rounds).toBe(2);
+    expect(model.restorable()).toEqual([0n, 2499n, 2500n]);
+  });
+
+  it('obey a limit of size, and say what stays because of it', () => {
+    const facts = { ...hours(10), maxMergeSize: 300 };
+    const plan = planRetention(facts, settings, now(10));
+    expect(plan.merge.map(({ bytes }) => bytes)).toEqual([300, 300, 300]);
+    expect(byFate(plan, 'later')).toEqual([3, 6]);
+    expect(plan.snapshots[3]?.why).toMatch(/can not be merged yet/);
+  });
+});
+
+describe('the preview', () => {
+  const text = (plan: ReturnType<typeof planRetention>) =>
+    planText('vol', plan, (time) => `+${(time - MONDAY) / HOUR}h`);
+
+  it('has a line for each snapshot, the steps, and what is left', () => {
+    const plan = planRetention(hours(4), policy({ keep_all: '1h' }), MONDAY + 4 * HOUR);
+    expect(text(plan)).toEqual([
+      'GID  UTC                  LOCAL   DIFF  ACTION  WHY',
+      '  0  2026-06-01T00:00:00  +0h      0 B  DROP    no rule; the base image moves to 3',
+      '  1  2026-06-01T01:00:00  +1h    100 B  DROP    no rule; the base image moves to 3',
+      '  2  2026-06-01T02:00:00  +2h    100 B  DROP    no rule; the base image moves to 3',
+      '  3  2026-06-01T03:00:00  +3h    100 B  keep    keep_all',
+      '  4  2026-06-01T04:00:00  +4h    100 B  keep    latest, keep_all',
+      'vol: move the base image to gid 3: frees 300 B of diffs',
+      'vol: afterwards 2 snapshots can be restored, 3 (2026-06-01T03:00:00) to 4 (2026-06-01T04:00:00); 3 dropped',
+    ]);
+  });
+
+  it('says first why nothing is dropped', () => {
+    const plan = planRetention(hours(4), policy({ keep_all: '1h' }), MONDAY);
+    expect(text(plan)[0]).toMatch(/^vol: nothing is dropped: snapshot 4 is 14400 s in the future/);
+    expect(text(plan)).toContain('vol: nothing to do');
+  });
+
+  it('says that there is nothing', () => {
+    const facts = { base: metaState(snapshot(0n, 5n), MONDAY), diffs: [], replicas: [] };
+    expect(text(planRetention(facts, policy({ keep_all: '1h' }), MONDAY))).toEqual([
+      'vol: nothing is dropped: no snapshot can be restored',
+      'vol: nothing to do',
+      'vol: afterwards no snapshot can be restored',
+    ]);
   });
 });
 
