@@ -8,6 +8,7 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it, test } from 'vitest';
 import { aDuringReplicate, type Controller, type ServerParam } from '../../../src/walbc/index.ts';
 import { Cluster, SIZE, SOON, VOLUME } from '../scenarios/support/cluster.ts';
+import { until } from '../support.ts';
 import { answer, at, misuse, pattern, refusal, walbc, writeAndSnapshot } from './walbc.ts';
 
 const MAX_GID = '18446744073709551615';
@@ -198,11 +199,19 @@ test('archive-info: every form (compression and delay go back to the defaults)',
 });
 
 test('full-bkp: accepted, then the volume becomes a target', async () => {
-  await silent(s0, 'set-full-scan-bps', '0');
+  await silent(s0, 'set-full-scan-bps', '1M');
   await silent(s0, 'full-bkp', VOLUME, '64K');
+  const progress = async (): Promise<number> => Number(await answer(a0, 'get', 'progress', VOLUME));
+  await until('blocks have arrived', async () => (await progress()) > 0);
+  expect([await stateOf(s0), await stateOf(a0)]).toEqual(['FullSync', 'FullSync']);
+  expect(await answer(a0, 'status', VOLUME)).toMatch(/^progressLb [1-9]\d*$/m);
+  expect(await refusal(s0, 'clear-vol', VOLUME)).toMatch(/FullSync/);
+  // The limit holds for the scan that runs, too.
+  await silent(s0, 'set-full-scan-bps', '0');
   await controller.wait_for_restorable(a0, VOLUME, 1, SOON);
   await controller._wait_for_state(s0, VOLUME, ['Target'], SOON);
   expect(await stateOf(a0)).toBe('Archived');
+  expect(await progress()).toBe(0);
   expect(await refusal(s0, 'full-bkp', VOLUME)).toMatch(/Target/);
   expect(await refusal(s0, 'hash-bkp', VOLUME)).toMatch(/Target/);
   for (const bulk of ['511', '5M', '0']) {
