@@ -1,8 +1,11 @@
 /** `walbc start-servers [--layout FILE] [NAME...]`. */
+import { hostname } from 'node:os';
 import { parseArgs } from 'node:util';
 import { WalbError } from '../../core/index.ts';
 import { grpcNetwork } from '../../rpc/index.ts';
 import { Controller } from '../controller/controller.ts';
+import { AuditLog, auditFileOf, originOf } from '../safety/audit-log.ts';
+import { errorEnding } from '../safety/audit-record.ts';
 import { get_server } from '../utilities.ts';
 import { type LayoutTerminal, loadNeeded } from './command.ts';
 
@@ -14,13 +17,36 @@ export async function startCommandLine(
   terminal: LayoutTerminal,
 ): Promise<number> {
   const { names, option } = parse(words);
-  const { layout, tls } = await loadNeeded(option, terminal);
+  const { file, layout, tls } = await loadNeeded(option, terminal);
   const network = grpcNetwork(tls === undefined ? {} : { tls });
   const print = (text: string): void => void terminal.output.write(`${text}\n`);
   using walbc = new Controller('walbc', layout, false, 0, { network, print });
   const all = layout.get_all();
-  await walbc.start_servers(names.length === 0 ? null : names.map((name) => get_server(name, all)));
+  const chosen = names.length === 0 ? null : names.map((name) => get_server(name, all));
+  const call = `walbc.start_servers(${chosen === null ? '' : `[${names.join(', ')}]`})`;
+  await audited(call, file, terminal, () => walbc.start_servers(chosen));
   return 0;
+}
+
+/** It is a change like any other, so it is in the audit log. */
+async function audited(
+  call: string,
+  layoutFile: string,
+  { env }: LayoutTerminal,
+  work: () => Promise<void>,
+): Promise<void> {
+  const origin = originOf(env, hostname(), { interface: 'one-shot', layout: layoutFile });
+  const warn = (text: string): void => void process.stderr.write(`${text}\n`);
+  const end = new AuditLog({ file: auditFileOf(env), origin, warn }).begin(call);
+  const began = performance.now();
+  const durationMs = (): number => Math.round(performance.now() - began);
+  try {
+    await work();
+    end({ durationMs: durationMs() });
+  } catch (thrown) {
+    end({ durationMs: durationMs(), error: errorEnding(thrown) });
+    throw thrown;
+  }
 }
 
 function parse(words: readonly string[]): { names: string[]; option: string | undefined } {

@@ -16,13 +16,20 @@ import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import { parseAnswer } from '../../../src/walbc/start-server/script.ts';
 
 const WALBC = fileURLToPath(new URL('../../../bin/walbc', import.meta.url));
 const BIN = fileURLToPath(new URL('../../../bin/', import.meta.url));
 
 let folder: string;
+/** Compiled code, for all tests: each has a home of its own. */
+let cache: string;
+beforeAll(() => {
+  cache = mkdtempSync(join(tmpdir(), 'walbc-start-cache-'));
+});
+afterAll(() => rmSync(cache, { recursive: true, force: true }));
+
 const ports: Record<string, number> = {};
 
 /** A port nobody has at the moment. */
@@ -81,7 +88,13 @@ interface Result {
 }
 
 function walbc(...words: string[]): Result {
-  const env = { ...process.env, HOME: folder, PATH: `${folder}:${process.env['PATH']}` };
+  const env = {
+    ...process.env,
+    HOME: folder,
+    PATH: `${folder}:${process.env['PATH']}`,
+    WALB_AUDIT_LOG: join(folder, 'audit.log'),
+    XDG_CACHE_HOME: cache,
+  };
   return spawnSync(WALBC, words, { cwd: folder, env, encoding: 'utf8' });
 }
 
@@ -110,6 +123,8 @@ describe('start_servers', () => {
     const again = walbc('start-servers');
     expect(again.stdout).toMatch(/^(\w\w: runs already at 127.0.0.1:\d+\n){3}$/);
     expect(['a0', 'p0', 's0'].map(pidOf)).toEqual(pids);
+    const audit = walbc('audit').stdout;
+    expect(audit.match(/walbc\.start_servers\(\)/g)).toHaveLength(2);
     expect(walbc('layout', 'check', '--connect').status).toBe(0);
   });
 
