@@ -19,7 +19,7 @@ export interface FullBackup {
   readonly sizeLb: Lb;
 }
 
-export interface InterruptedBackup extends FullBackup {
+interface InterruptedBackup extends FullBackup {
   /** Blocks that are in the image durably. */
   readonly doneLb: Lb;
 }
@@ -39,7 +39,7 @@ export function copyOf(volume: ArchiveVolume, { uuid, gidB, sizeLb }: FullBackup
 }
 
 /** The backup that a next one could go on with; undefined when nothing of one is left. */
-export function interruptedBackup(volume: ArchiveVolume): InterruptedBackup | undefined {
+function interruptedBackup(volume: ArchiveVolume): InterruptedBackup | undefined {
   const match = IDENTITY.exec(backupPoint(volume).read()?.identity ?? '');
   if (match === null) return undefined;
   const backup = {
