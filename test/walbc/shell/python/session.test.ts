@@ -257,3 +257,36 @@ describe('Tab', () => {
     expect(offered.matches).toEqual(matches);
   });
 });
+
+describe('the lines of the documentation of the original, in both languages', () => {
+  const LINES: readonly (readonly [line: string, shown: string])[] = [
+    ['from walblib import *', ''],
+    ["s9 = ServerConnectionParam('s9', 'localhost', 10001, K_STORAGE)", ''],
+    ["p9 = ServerConnectionParam('p9', 'localhost', 10100, K_PROXY)", ''],
+    ["a9 = ServerConnectionParam('a9', 'localhost', 10200, K_ARCHIVE)", ''],
+    ['sLayout9 = ServerLayout([s9], [p9], [a9])', ''],
+    ['len(sLayout9.get_all())', '3'],
+    ['print(sLayout9)', 's9, p9, a9'],
+    ["get_server('p9', sLayout9.proxyL).get_host_port()", "'localhost:10100'"],
+    ['sLayout9.get_primary_archive().name', "'a9'"],
+    ['c9 = SyncOpt(cmprOpt=CompressOpt(CMPR_GZIP, 3, 2), delayS=5)', ''],
+    ['print(c9)', 'cmpr=gzip:3:2 merge=1G bulk=64K'],
+    ['walbc.get_vol_list(s0)', "['vol0', 'vol1', 'vol2', 'vol3']"],
+    ['printL(walbc.get_vol_list(s0))', 'vol0\nvol1\nvol2\nvol3'],
+    ['walbc.is_overflow(s0, vol)', 'False'],
+    ['gid9 = walbc.get_restorable_gid(a0, vol)[0]', ''],
+    ['gid9 == 5', 'True'],
+    ['print(gid9)', '5'],
+    ['walbc.get_state(s0, vol) == sTarget', 'False'],
+    ["create_snapshot_from_str('|5|').isDirty()", 'False'],
+    ["create_diff_from_str('|5|-->|9| M- 2026-01-31T23:59:59 4096').isMergeable", 'True'],
+    ['server_kind_to_str(K_ARCHIVE)', "'archive'"],
+    ['verify_u64(gid9)', ''],
+    ['sorted(walbc.get_vol_list(s0), reverse=True)[0]', "'vol3'"],
+  ];
+
+  test.each(LINES)('%s', async (line, shown) => {
+    expect(await python(line)).toBe(shown);
+    expect(await typescript(line)).toBe(shown);
+  });
+});
