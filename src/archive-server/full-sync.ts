@@ -65,7 +65,7 @@ export async function serveFullSync(
   const hello = checkBackupHello(await expectMessage(stream, 'hello'));
   const volume = host.require(hello.volume, 'full-backup');
   volume.admit('full-backup');
-  requireNotLarger(volume, hello);
+  requireFit(volume, hello);
   using _foreground = host.core.foreground.acquire(`full backup of ${volume.id}`);
   using change = volume.machine.begin('full-sync');
   using progress = volume.tasks.track(TaskKind.FULL_BACKUP, {
@@ -146,10 +146,11 @@ async function agreeOnStart(
   return { backup, startLb: 0 };
 }
 
-/** Before the storage gives up its log: an image that is there must not be larger (D.3.1). */
-function requireNotLarger(volume: ArchiveVolume, { sizeLb }: BackupHello): void {
+/** Before the storage gives up its log: there can be an image of this size, and none is larger (D.3.1). */
+function requireFit(volume: ArchiveVolume, { sizeLb }: BackupHello): void {
   const present = volume.images.baseSize();
   const size = lbToBytes(sizeLb);
+  volume.images.requireSize(size);
   if (present === undefined || present <= size) return;
   throw new WalbError(
     'conflict',

@@ -46,6 +46,8 @@ export interface ImageStore {
   baseSize(): Bytes | undefined;
   /** Bytes the base image really takes, where the store can tell; 0 otherwise. */
   baseAllocated(): Bytes;
+  /** Throws `invalid-argument` for a size that no image of this store can have exactly. */
+  requireSize(size: Bytes): void;
   /**
    * A base image of exactly `size` bytes to be written from the start. An existing one is emptied and
    * grown; throws `conflict` when it is larger, `invalid-argument` for a size the store can not make

@@ -69,10 +69,20 @@ export class LvmImageStore implements ImageStore {
     return Math.round((base.size * (base.usedPercent ?? 0)) / 100);
   }
 
+  requireSize(size: Bytes): void {
+    const { extentSize, group } = this.#group;
+    if (size > 0 && size % extentSize === 0) return;
+    throw new WalbError(
+      'invalid-argument',
+      `volume ${this.#volume} has ${size} bytes, no multiple of the extent size ${extentSize} of volume group ${group}, and its image must be just as large: \`vgchange --physicalextentsize\` makes extents smaller`,
+      { details: { volume: this.#volume, size, extentSize } },
+    );
+  }
+
   async createBase(size: Bytes): Promise<void> {
     const { group } = this.#group;
     checkDeviceNames(group, this.#volume);
-    this.#requireWholeExtents(size);
+    this.requireSize(size);
     await this.#group.change(async () => {
       const present = this.#find('base');
       if (present !== undefined && present.size > size) throw this.#tooLarge(present, size);
@@ -106,7 +116,7 @@ export class LvmImageStore implements ImageStore {
     await this.#group.change(async () => {
       const base = this.#requireBase();
       if (size > base.size) {
-        this.#requireWholeExtents(size);
+        this.requireSize(size);
         await this.#resizeBase(base, size);
       }
     });
@@ -318,16 +328,6 @@ export class LvmImageStore implements ImageStore {
       'not-found',
       `there is no ${role} image of snapshot ${gid} of volume ${this.#volume}; there are: ${have.join(', ') || 'none'}`,
       { details: { volume: this.#volume, gid } },
-    );
-  }
-
-  #requireWholeExtents(size: Bytes): void {
-    const { extentSize, group } = this.#group;
-    if (size > 0 && size % extentSize === 0) return;
-    throw new WalbError(
-      'invalid-argument',
-      `volume ${this.#volume} has ${size} bytes, no multiple of the extent size ${extentSize} of volume group ${group}, and its image must be just as large: \`vgchange --physicalextentsize\` makes extents smaller`,
-      { details: { volume: this.#volume, size, extentSize } },
     );
   }
 

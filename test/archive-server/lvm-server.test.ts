@@ -73,6 +73,19 @@ describe.each(['', 'tp'])('archive in a volume group, pool %j', (pool) => {
     ).toBe(true);
   });
 
+  it('refuses a size it can not make before the storage gives up its log', async () => {
+    const { channel } = await start(pool);
+    const stream = channel.bidi(ArchiveRpc.fullSync);
+    const sizeLb = (SIZE + EXTENT / 2) / LB_SIZE;
+    const hello = { volume, hostType: 'storage', sizeLb, timestamp: 1, bulkLb: 8 } as const;
+    await stream.send({ message: { $case: 'hello', value: { ...hello, compression: undefined } } });
+    await expect(stream.receive()).rejects.toMatchObject({
+      code: 'invalid-argument',
+      message: expect.stringContaining(`extent size ${EXTENT}`),
+    });
+    expect((await channel.unary(ControlRpc.getState, { volume })).state).toBe('SyncReady');
+  });
+
   it('says where images are', async () => {
     const { channel, archive } = await start(pool);
     expect((await channel.unary(ArchiveRpc.getVolumeGroup, {})).name).toBe('vg');
