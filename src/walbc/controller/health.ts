@@ -5,9 +5,10 @@
 import { toUnixSeconds, WalbError } from '../../core/index.ts';
 import { ControlRpc } from '../../rpc/index.ts';
 import { SHORT_TIMEOUT_SEC, TIMEOUT_SEC } from '../constants.ts';
-import { digest, gapRow, mergeGaps } from '../health/digest.ts';
+import { digest } from '../health/digest.ts';
 import { formatDuration } from '../health/duration.ts';
 import type { GapRow, GroupStatus } from '../health/facts.ts';
+import { gapRow, mergeGaps } from '../health/gaps.ts';
 import { gather } from '../health/gather.ts';
 import { type GroupFact, waitForGroup } from '../health/group-wait.ts';
 import { groupTable } from '../health/table.ts';

@@ -3,7 +3,6 @@ import type { UnixSeconds } from '../../core/index.ts';
 import type {
   ArchiveStatus,
   ArchiveVolumeSummary,
-  GapReport,
   LastError,
   ProxyArchiveStatus,
   ProxyStatus,
@@ -23,6 +22,8 @@ import type {
   ServerRow,
   StorageRow,
 } from './facts.ts';
+import { gapRow, mergeGaps } from './gaps.ts';
+import { withLag } from './lag.ts';
 
 /** What one server of the layout said, or why it did not. */
 export interface Answer {
@@ -32,9 +33,6 @@ export interface Answer {
   readonly reply?: StatusReply;
   readonly error?: string;
 }
-
-/** What was sent this long ago and is nowhere is not on its way any more. */
-const ON_ITS_WAY_SEC = 60;
 
 /** `volume`: that one only. Volumes that are Clear everywhere do not appear. */
 export function digest(
@@ -247,52 +245,6 @@ function archiveRow(server: string, now: UnixSeconds, v: ArchiveVolumeSummary): 
   };
 }
 
-// ---- lag
-
-/** The storage that feeds a volume: the one that has it as Target. */
-export function sourceOf(volumes: readonly StorageRow[], volume: string): StorageRow | undefined {
-  const all = volumes.filter((row) => row.volume === volume);
-  return (
-    all.find(({ state }) => state === 'Target') ?? all.find(({ state }) => state !== 'Standby')
-  );
-}
-
-/**
- * Everything that is not at the archive waits at the storage or at a proxy, and each of them says since
- * when. Where neither holds what the archive lacks, its latest snapshot is all that is left.
- */
-function withLag(
-  row: ArchiveRow,
-  volumes: readonly StorageRow[],
-  queues: readonly QueueRow[],
-): ArchiveRow {
-  const source = sourceOf(volumes, row.volume);
-  const own = queues.filter(
-    ({ volume, archive }) => volume === row.volume && archive === row.server,
-  );
-  const isSynchronizing = own.length > 0;
-  if (source === undefined) return { ...row, isSynchronizing };
-  const queued = own.reduce((sum, { bytes }) => sum + bytes, 0);
-  const isBehind = row.latestGid !== null && row.latestGid < source.sentGid;
-  const isQueued = own.some(({ numDiff }) => numDiff > 0);
-  const isMissingData =
-    isBehind &&
-    isSynchronizing &&
-    !isQueued &&
-    source.lastSent > 0 &&
-    source.now - source.lastSent > ON_ITS_WAY_SEC;
-  const waiting = Math.max(source.lagSec, ...own.map(({ ageSec }) => ageSec));
-  const sinceLatest = Math.max(0, row.now - row.latestTime);
-  const isStale = isBehind && (isMissingData || !isSynchronizing);
-  return {
-    ...row,
-    isSynchronizing,
-    isMissingData,
-    lagBytes: source.lagBytes + queued,
-    lagSec: isStale ? Math.max(waiting, sinceLatest) : waiting,
-  };
-}
-
 // ---- gaps
 
 function gapRows(answer: Answer): GapRow[] {
@@ -310,42 +262,4 @@ function gapRows(answer: Answer): GapRow[] {
       a.gap === undefined ? [] : [gapRow(server, v.volume, a.archive, a.gap, now)],
     ),
   );
-}
-
-export function gapRow(
-  reporter: string,
-  volume: string,
-  archive: string,
-  gap: GapReport,
-  now: UnixSeconds,
-): GapRow {
-  return {
-    volume,
-    archive,
-    reportedBy: [reporter],
-    gidB: gap.expected?.gidB ?? 0n,
-    gidE: gap.found?.snapB?.gidB ?? null,
-    since: gap.since,
-    ageSec: gap.since === 0 ? 0 : Math.max(0, now - gap.since),
-    advice: gap.advice,
-  };
-}
-
-/** An archive and the proxies that meet a gap there report the same one: the longest known says since when. */
-export function mergeGaps(gaps: readonly GapRow[]): GapRow[] {
-  const merged = new Map<string, GapRow>();
-  for (const gap of gaps) {
-    const key = `${gap.volume} ${gap.archive} ${gap.gidB}`;
-    const known = merged.get(key);
-    merged.set(key, known === undefined ? gap : joined(known, gap));
-  }
-  return [...merged.values()];
-}
-
-function joined(a: GapRow, b: GapRow): GapRow {
-  const older = b.ageSec > a.ageSec ? b : a;
-  // What proxies hold may begin at different gids: the piece that is missing for sure ends at the first.
-  const ends = [a.gidE, b.gidE].filter((gid) => gid !== null);
-  const gidE = ends.length === 0 ? null : ends.reduce((x, y) => (y < x ? y : x));
-  return { ...older, gidE, reportedBy: [...new Set([...a.reportedBy, ...b.reportedBy])] };
 }

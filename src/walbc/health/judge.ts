@@ -1,8 +1,8 @@
 /** Facts and limits in, verdict out: what `walbc check` says. Pure. */
 import { formatSizeForHumans } from '../../core/index.ts';
-import { sourceOf } from './digest.ts';
 import { formatAge, formatDuration } from './duration.ts';
 import type { ArchiveRow, Failure, GroupStatus, QueueRow, ServerRow, StorageRow } from './facts.ts';
+import { sourceOf } from './lag.ts';
 import {
   type FlagName,
   type Level,

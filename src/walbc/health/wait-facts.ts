@@ -1,7 +1,8 @@
 /** Facts about a group that are waited for. Each is asked again and again, and remembers its goal. */
-import { sourceOf } from './digest.ts';
+
 import type { ArchiveRow, GroupStatus } from './facts.ts';
 import type { GroupFact } from './group-wait.ts';
+import { sourceOf } from './lag.ts';
 
 /**
  * Everything that the volume's log held at the first look is at the archives: first proxies have the
