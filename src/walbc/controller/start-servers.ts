@@ -1,13 +1,10 @@
 /** Starting the server processes of the layout; `shutdown` is the way back. */
 import { hasCode, WalbError } from '../../core/index.ts';
-import { serverKindMap } from '../constants.ts';
+import { SHORT_TIMEOUT_SEC, serverKindMap } from '../constants.ts';
 import { startable } from '../layout.ts';
 import type { ServerParam, ServerStartupParam } from '../servers.ts';
 import { verify_server } from '../verify.ts';
 import { ReplicationMethods } from './replication.ts';
-
-/** A server reads what it holds before it listens; with many volumes that takes a while. */
-const START_SEC = 60;
 
 export class StartServerMethods extends ReplicationMethods {
   /**
@@ -17,12 +14,12 @@ export class StartServerMethods extends ReplicationMethods {
    *
    * The server must be a ServerStartupParam: in walb.yaml, have a `dataDir`. Its process id is in
    * `walb-KIND.pid` there, what it says in its log. Throws `unavailable` with the last lines of the log
-   * when it dies, `timeout` after `timeoutS`, `conflict` when another server has its address.
-   * `shutdown` ends it.
+   * when it dies, `timeout` after `timeoutS` (with many volumes it takes a while to read them),
+   * `conflict` when another server has its address. `shutdown` ends it.
    *
    *     walbc.start_server(s0)
    */
-  async start_server(s: ServerParam, timeoutS = START_SEC): Promise<void> {
+  async start_server(s: ServerParam, timeoutS = SHORT_TIMEOUT_SEC): Promise<void> {
     verify_server(s);
     const server = startable(s);
     if (await this.#answers(s)) {
@@ -44,7 +41,7 @@ export class StartServerMethods extends ReplicationMethods {
    */
   async start_servers(
     sL: readonly ServerParam[] | null = null,
-    timeoutS = START_SEC,
+    timeoutS = SHORT_TIMEOUT_SEC,
   ): Promise<void> {
     const servers = [...(sL ?? this.sLayout.get_all())].sort((a, b) => b.kind - a.kind);
     // Found before the first one is started: a list that can not be started as a whole is a slip.
