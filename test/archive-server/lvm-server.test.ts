@@ -5,7 +5,15 @@ import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { imageParts } from '../../src/archive-server/image-parts.ts';
 import { hasCode, KIB, LB_SIZE } from '../../src/core/index.ts';
-import { ArchiveRpc, ControlRpc, StopMode } from '../../src/rpc/index.ts';
+import { checksum } from '../../src/kernels/index.ts';
+import {
+  ArchiveRpc,
+  CompressionKind,
+  ControlRpc,
+  type FullSyncUp,
+  HostType,
+  StopMode,
+} from '../../src/rpc/index.ts';
 import { LvmModel } from './lvm-model.ts';
 import {
   cleanDiff,
@@ -50,6 +58,52 @@ async function start(pool: string, group = 'vg'): Promise<TestArchive> {
 }
 
 describe.each(['', 'tp'])('archive in a volume group, pool %j', (pool) => {
+  it('goes on with an interrupted full backup, also where old bytes lie behind it', async () => {
+    const { channel } = await start(pool);
+    const image = Buffer.alloc(SIZE);
+    image.fill(1, 0, EXTENT);
+    image.fill(2, 3 * EXTENT);
+    const sizeLb = SIZE / LB_SIZE;
+    const extentLb = EXTENT / LB_SIZE;
+    const open = async (resume: boolean) => {
+      const stream = channel.bidi(ArchiveRpc.fullSync, { timeout: 20_000 });
+      const more = { timestamp: 1, bulkLb: extentLb, compression: undefined };
+      const hello = { volume, hostType: HostType.STORAGE, sizeLb, ...more };
+      await stream.send({ message: { $case: 'hello', value: hello } });
+      await stream.receive();
+      const begin = { uuid: UUID, gidB: 0n, ...(resume ? { resume } : {}) };
+      await stream.send({ message: { $case: 'start', value: begin } });
+      const answer = (await stream.receive())?.message;
+      return { stream, startLb: answer?.$case === 'started' ? answer.value.startLb : -1 };
+    };
+    const chunk = (extent: number, data: Uint8Array): FullSyncUp => {
+      const isZero = data.every((byte) => byte === 0);
+      const bulk = isZero
+        ? { compression: CompressionKind.UNSPECIFIED, checksum: 0, data: new Uint8Array(0) }
+        : { compression: CompressionKind.NONE, checksum: checksum(data, 0), data };
+      const bulks = [{ blocks: extentLb, ...bulk }];
+      return { message: { $case: 'chunk', value: { offsetLb: extent * extentLb, bulks } } };
+    };
+    const at = (extent: number) => image.subarray(extent * EXTENT, (extent + 1) * EXTENT);
+
+    const first = await open(false);
+    await first.stream.send(chunk(0, at(0)));
+    await first.stream.send({ message: { $case: 'settled', value: { doneLb: extentLb } } });
+    // Written, but not settled: other bytes than the volume has in the end.
+    await first.stream.send(chunk(1, Buffer.alloc(EXTENT, 9)));
+    await first.stream.end();
+    await expect(first.stream.receive()).rejects.toMatchObject({ code: 'unavailable' });
+
+    const { stream, startLb } = await open(true);
+    expect(startLb).toBe(extentLb);
+    for (const extent of [1, 2, 3]) await stream.send(chunk(extent, at(extent)));
+    await stream.send({ message: { $case: 'scanEnd', value: {} } });
+    await stream.send({ message: { $case: 'end', value: { gidB: 0n, gidE: 1n } } });
+    for (;;) if ((await stream.receive())?.message?.$case === 'ack') break;
+    const written = readFileSync(model.device(`wb_${volume}`)).subarray(0, SIZE);
+    expect(written.equals(image)).toBe(true);
+  });
+
   it('restores what was backed up, zeros included', async () => {
     const { channel } = await start(pool);
     const image = Buffer.alloc(SIZE);
