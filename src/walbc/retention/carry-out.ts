@@ -2,7 +2,7 @@
  * Carries a retention plan out at an archive, in the order in which each step by itself removes only
  * what is dropped: make explicit, apply, make implicit, merge.
  */
-import { type UnixSeconds, WalbError } from '../../core/index.ts';
+import { hasCode, type UnixSeconds, WalbError } from '../../core/index.ts';
 import type { ApplyMergeMethods } from '../controller/apply-merge.ts';
 import type { ServerParam } from '../servers.ts';
 import type { RetentionFacts } from './candidates.ts';
@@ -10,8 +10,8 @@ import { gatherRetentionFacts } from './gather.ts';
 import { isSettled, planRetention, type RetentionPlan } from './plan.ts';
 import type { RetentionPolicy } from './policy.ts';
 
-/** An unfinished apply, the policy, what was too much for one merge, and again for what came meanwhile. */
-const MAX_ROUNDS = 5;
+/** Rounds in a row after which there are no fewer snapshots than before: what was tried had no effect. */
+const MAX_IDLE_ROUNDS = 3;
 
 export interface RetentionTarget {
   readonly controller: ApplyMergeMethods;
@@ -34,23 +34,27 @@ export async function previewRetention(target: RetentionTarget): Promise<Retenti
 }
 
 /**
- * Plans and acts until nothing is left to do. `onPlan` gets each plan before it is carried out. Throws
+ * Plans and acts until nothing is left to do: an unfinished apply first, then the policy, then what was
+ * too much for one merge. `onPlan` gets the first plan, and the one after the unfinished apply. Throws
  * what a step fails with; what was done until then is harmless (plan.ts).
  */
 export async function carryRetentionOut(
   target: RetentionTarget,
   onPlan: (plan: RetentionPlan) => void,
 ): Promise<void> {
-  for (let round = 0; round < MAX_ROUNDS; round += 1) {
+  let before: RetentionPlan | undefined;
+  for (let idle = 0; idle < MAX_IDLE_ROUNDS; ) {
     const plan = await previewRetention(target);
-    if (round === 0 || !isSettled(plan)) onPlan(plan);
+    if (before === undefined || before.hold !== undefined) onPlan(plan);
     if (isSettled(plan)) return;
+    const isFewer = before === undefined || plan.snapshots.length < before.snapshots.length;
+    idle = isFewer ? 0 : idle + 1;
+    before = plan;
     await carryOut(target, plan);
   }
-  if (isSettled(await previewRetention(target))) return;
   throw new WalbError(
     'conflict',
-    `volume ${target.volume} at ${target.archive.name} changes faster than it is pruned: after ${MAX_ROUNDS} rounds there is still something to do; run it again`,
+    `pruning volume ${target.volume} at ${target.archive.name}: ${MAX_IDLE_ROUNDS} rounds in a row had no effect, and there is still something to do; walb prune shows what`,
   );
 }
 
@@ -61,5 +65,13 @@ async function carryOut(
   if (pin.length > 0) await controller.enable_snapshot(archive, volume, pin);
   if (apply !== undefined) await controller.apply(archive, volume, apply);
   if (disable.length > 0) await controller.disable_snapshot(archive, volume, disable);
-  for (const { gidB, gidE } of merge) await controller.merge(archive, volume, gidB, gidE);
+  for (const { gidB, gidE } of merge) {
+    try {
+      await controller.merge(archive, volume, gidB, gidE);
+    } catch (error) {
+      // Not as far as planned, because the archive opens fewer diffs at once (-maxopen), or they have
+      // changed meanwhile. The next round plans from what is there.
+      if (!hasCode(error, 'conflict')) throw error;
+    }
+  }
 }

@@ -1,4 +1,5 @@
 /** An archive reduced to its base state and its diffs, for carrying plans out (semantics.md A, D.7, D.8). */
+import { WalbError } from '../../../src/core/index.ts';
 import type { RetentionFacts } from '../../../src/walbc/retention/candidates.ts';
 import type { RetentionPlan } from '../../../src/walbc/retention/plan.ts';
 import {
@@ -35,18 +36,18 @@ export class ArchiveModel {
   steps(plan: RetentionPlan): (() => void)[] {
     const { apply } = plan;
     return [
-      () => this.#flags(plan.pin, true),
+      () => this.setFlags(plan.pin, true),
       ...(apply === undefined ? [] : [() => this.apply(apply)]),
-      () => this.#flags(plan.disable, false),
+      () => this.setFlags(plan.disable, false),
       ...plan.merge.map(
         ({ gidB, gidE }) =>
           () =>
-            this.#merge(gidB, gidE),
+            this.merge(gidB, gidE),
       ),
     ];
   }
 
-  #flags(gids: readonly bigint[], isExplicit: boolean): void {
+  setFlags(gids: readonly bigint[], isExplicit: boolean): void {
     const { changes, unchanged, failed } = planSnapshotFlags(this.diffs, gids, isExplicit);
     if (failed.length > 0 || unchanged.length > 0) {
       throw new Error(`flags: nothing to change at ${[...failed, ...unchanged].join(', ')}`);
@@ -63,11 +64,12 @@ export class ArchiveModel {
     if (this.base.base.b !== gid) throw new Error(`apply: ended at ${this.base.base.b}`);
   }
 
-  #merge(gidB: bigint, gidE: bigint): void {
-    const plan = planMerge(this.diffs, this.base, gidB, { untilGid: gidE });
+  /** Of at most `maxCount` diffs (`-maxopen`); `conflict` when that is not all. */
+  merge(gidB: bigint, gidE: bigint, maxCount = 0): void {
+    const plan = planMerge(this.diffs, this.base, gidB, { untilGid: gidE, maxCount });
     const { B, E } = plan.merged;
-    if (B.b !== gidB || E.b !== gidE) throw new Error(`merge: made ${B.b}-->${E.b}`);
     this.diffs = this.diffs.remove(plan.obsolete).add(plan.merged);
+    if (B.b !== gidB || E.b !== gidE) throw new WalbError('conflict', `made ${B.b}-->${E.b}`);
   }
 }
 
