@@ -65,7 +65,7 @@ function firstThatCompiles(
 function explain(thrown: unknown, code: string): unknown {
   const hint = pythonHint(code);
   if (!(thrown instanceof SyntaxError) || hint === undefined) return thrown;
-  thrown.message += `\nThis looks like Python; here it is written: ${hint}`;
+  thrown.message += `\nThis looks like Python; here it is written: ${hint}. In Python mode (.python, --python) it works as it is`;
   return thrown;
 }
 

@@ -16,7 +16,7 @@ const GENERAL = `walbc: the control of walb backup groups. Calls block and retur
 
   help(walbc.restore)  what a call does and needs     dir(walbc)  all calls
   Tab completes names, volumes and gids; Ctrl-C ends a wait; exit, quit() or Ctrl-D leave.
-  Results are kept in _. Input is TypeScript; print, len, sorted, range, True, False, None and
+  Results are kept in _. Input is TypeScript, after .python it is Python; print, len, sorted, range, True, False, None and
   keyword arguments are there as in Python.`;
 
 const BUILTINS: Readonly<Record<string, string>> = {

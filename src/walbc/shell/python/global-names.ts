@@ -46,7 +46,12 @@ export class GlobalNames implements Names {
   readonly delete = (name: string): boolean => {
     if (this.#isReserved(name)) return this.#own.delete(name);
     if (!this.has(name)) return false;
-    const { globals } = this.#options;
+    const { globals, originals, isBuiltin } = this.#options;
+    if (isBuiltin(name) && originals.has(name)) {
+      // The name is the shell's again, in both languages.
+      Reflect.set(globals, name, originals.get(name));
+      return true;
+    }
     // Variables declared with `var` can not be deleted.
     if (!Reflect.deleteProperty(globals, name)) Reflect.set(globals, name, undefined);
     return true;

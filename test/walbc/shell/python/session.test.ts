@@ -273,7 +273,7 @@ describe('the lines of the documentation of the original, in both languages', ()
     ['print(c9)', 'cmpr=gzip:3:2 merge=1G bulk=64K'],
     ['walbc.get_vol_list(s0)', "['vol0', 'vol1', 'vol2', 'vol3']"],
     ['printL(walbc.get_vol_list(s0))', 'vol0\nvol1\nvol2\nvol3'],
-    ['walbc.is_overflow(s0, vol)', 'False'],
+    ["walbc.is_overflow(s0, 'vol0')", 'False'],
     ['gid9 = walbc.get_restorable_gid(a0, vol)[0]', ''],
     ['gid9 == 5', 'True'],
     ['print(gid9)', '5'],

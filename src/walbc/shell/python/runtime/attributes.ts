@@ -15,6 +15,7 @@ import { textMethods } from '../methods/text.ts';
 import { Timedelta } from '../modules/timedelta.ts';
 import { apply, invoke, type KeywordList, toForeign } from './calling.ts';
 import { PythonError, raise } from './exceptions.ts';
+import { defineAttributes } from './format-method.ts';
 import { bound, docOf, isCallable, isNative, parametersOf } from './functions.ts';
 import { isOwnClass, isOwnInstance, specialMethod } from './instances.ts';
 import type { Methods } from './natives.ts';
@@ -83,6 +84,8 @@ export function attributeOr(owner: unknown, name: string, otherwise: unknown): u
 export function hasAttribute(owner: unknown, name: string): boolean {
   return lookUp(owner, name) !== ABSENT;
 }
+
+defineAttributes(attribute);
 
 function missing(owner: unknown, name: string): never {
   if (owner instanceof PyModule)

@@ -41,8 +41,9 @@ function exponential(
   if (value === 0) return { digits: '0'.repeat(places + 1), exponent: 0 };
   let exponent = Number(value.toExponential().split('e')[1]);
   let digits = scaled(value, places - exponent).toString();
-  if (digits.length > places + 1) {
-    exponent += 1;
+  // The shortest digits, of which the exponent is, may lie on the other side of a power of ten.
+  if (digits.length !== places + 1) {
+    exponent += digits.length > places + 1 ? 1 : -1;
     digits = scaled(value, places - exponent).toString();
   }
   return { digits, exponent };

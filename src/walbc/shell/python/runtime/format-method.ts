@@ -1,10 +1,16 @@
 /** `'{0.name:>{width}}'.format(...)`. */
 
-import { attribute } from './attributes.ts';
 import { raise } from './exceptions.ts';
 import { formatValue } from './format-spec.ts';
 import { item } from './items.ts';
 import { repr, str } from './repr.ts';
+
+/** How `{0.name}` is read: attributes.ts, which needs the methods of str, says so. */
+let attribute: (owner: unknown, name: string) => unknown = () => undefined;
+
+export function defineAttributes(lookUp: typeof attribute): void {
+  attribute = lookUp;
+}
 
 /** What the fields are taken from. */
 interface Fields {

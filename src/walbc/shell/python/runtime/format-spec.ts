@@ -80,7 +80,7 @@ function formatText(value: string, text: string): string {
   if (spec.alternate) {
     raise('ValueError', 'Alternate form (#) not allowed in string format specifier');
   }
-  if (spec.align === '=' && !/^0/.test(text)) {
+  if (/^[\s\S]?=/u.test(text)) {
     raise('ValueError', "'=' alignment not allowed in string format specifier");
   }
   const chars = Array.from(value);
@@ -121,7 +121,10 @@ function formatInt(value: bigint, text: string, original: unknown): string {
   return withSign(sign, digits, '', spec, radix === 10 ? 3 : 4);
 }
 
-function characterOf(value: bigint, { sign, grouping }: Spec): string {
+function characterOf(value: bigint, { sign, grouping, alternate }: Spec): string {
+  if (alternate) {
+    raise('ValueError', "Alternate form (#) not allowed with integer format specifier 'c'");
+  }
   if (sign !== '') raise('ValueError', "Sign not allowed with integer format specifier 'c'");
   if (grouping !== '') raise('ValueError', `Cannot specify '${grouping}' with 'c'.`);
   if (value < 0n || value > 0x10ffffn) raise('OverflowError', '%c arg not in range(0x110000)');
@@ -151,7 +154,10 @@ function floatDigits(
 ): string {
   const isUpper = type !== '' && type === type.toUpperCase() && type !== '%';
   const plain = ((): string => {
-    if (!Number.isFinite(value)) return `${floatText(value)}${type === '%' ? '%' : ''}`;
+    if (type !== '' && !'eEfFgGn%'.includes(type)) return unknownType(type, original);
+    if (!Number.isFinite(type === '%' ? value * 100 : value)) {
+      return type === '%' ? `${floatText(value * 100)}%` : floatText(value);
+    }
     switch (type) {
       case 'f':
       case 'F':

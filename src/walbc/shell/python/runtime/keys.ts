@@ -1,7 +1,8 @@
 /** The key under which a value is found in a dict or set: equal values have the same. */
+
+import { PyFloat, PyTuple } from './basic-values.ts';
 import { raise } from './exceptions.ts';
 import { specialMethod } from './instances.ts';
-import { PyFloat, PySet, PyTuple } from './values.ts';
 
 /** Texts of composite keys begin with this; so do texts of Python that begin with it. */
 const MARK = '\u0000';
@@ -37,7 +38,7 @@ function bigKey(value: bigint): unknown {
 function objectKey(value: object): unknown {
   if (value instanceof PyFloat) return numberKey(value.value);
   if (value instanceof PyTuple) return `${MARK}(${Array.from(value, partKey).join('')}`;
-  if (value instanceof PySet && value.frozen) {
+  if (value instanceof Set && (value as { frozen?: boolean }).frozen === true) {
     return `${MARK}{${Array.from(value, partKey).sort().join('')}`;
   }
   if (value instanceof Date) return `${MARK}d${value.getTime()} ${microsecondsOf(value)}`;

@@ -159,7 +159,12 @@ function floatQuotient(a: number, b: number): [unknown, unknown] {
   } else if (rest === 0) rest = b < 0 ? -0 : 0;
   const whole = Math.floor(quotient);
   const near = quotient - whole > 0.5 ? whole + 1 : whole;
-  return [float(quotient === 0 ? (a / b < 0 ? -0 : 0) : near), float(rest)];
+  return [float(quotient === 0 ? zeroLike(a / b) : near), float(rest)];
+}
+
+/** Zero with the sign of the value. */
+function zeroLike(value: number): number {
+  return value < 0 || Object.is(value, -0) ? -0 : 0;
 }
 
 function power(a: Int | boolean | PyFloat, b: Int | boolean | PyFloat): unknown {

@@ -1,7 +1,6 @@
 /** Statements with blocks: if, while, for, try, with. */
 import type { Context } from './context.ts';
-import { expression, values } from './expressions.ts';
-import { block } from './statements.ts';
+import { values } from './lists.ts';
 import { assignList, forgetName, storeName } from './targets.ts';
 import { childrenOf, type Node } from './tree.ts';
 
@@ -11,14 +10,14 @@ export function ifStatement(cx: Context, node: Node): string {
   for (let at = 0; at < children.length; ) {
     const word = children[at]!;
     if (word.name === 'else') {
-      code += ` else { ${block(cx, children[at + 1]!)} }`;
+      code += ` else { ${cx.block(children[at + 1]!)} }`;
       at += 2;
       continue;
     }
     const [test, body] = [children[at + 1]!, children[at + 2]];
     if (body === undefined) return cx.fail(word, 'the condition is missing');
     const head = word.name === 'elif' ? ' else ' : '';
-    code += `${head}if (py.true(${cx.mark(test)}${expression(cx, test)})) { ${block(cx, body)} }`;
+    code += `${head}if (py.true(${cx.mark(test)}${cx.expression(test)})) { ${cx.block(body)} }`;
     at += 3;
   }
   return code;
@@ -28,7 +27,7 @@ export function ifStatement(cx: Context, node: Node): string {
 function loopBody(cx: Context, exit: string, body: Node): string {
   cx.loops.push({ exit });
   try {
-    return block(cx, body);
+    return cx.block(body);
   } finally {
     cx.loops.pop();
   }
@@ -36,13 +35,13 @@ function loopBody(cx: Context, exit: string, body: Node): string {
 
 function elseOf(cx: Context, children: readonly Node[]): string {
   const at = children.findIndex(({ name }) => name === 'else');
-  return at < 0 ? '' : ` ${block(cx, children[at + 1]!)}`;
+  return at < 0 ? '' : ` ${cx.block(children[at + 1]!)}`;
 }
 
 export function whileStatement(cx: Context, node: Node): string {
   const children = childrenOf(node);
   const exit = cx.label();
-  const test = expression(cx, children[1]!);
+  const test = cx.expression(children[1]!);
   const body = loopBody(cx, exit, children[2]!);
   return `${exit}: { while (py.true(${test})) { ${body} }${elseOf(cx, children)} }`;
 }
@@ -80,14 +79,14 @@ export function tryStatement(cx: Context, node: Node): string {
   const { body, handlers, otherwise, last } = partsOf(cx, node);
   if (handlers.length === 0 && last === undefined) cx.fail(node, "expected 'except' or 'finally'");
   const done = otherwise === undefined ? '' : cx.temporary();
-  let code = block(cx, body);
+  let code = cx.block(body);
   if (otherwise !== undefined) code = `${done} = false; try { ${code} ${done} = true; }`;
   else code = `try { ${code} }`;
   if (handlers.length > 0) code += ` ${handlerChain(cx, handlers)}`;
-  if (otherwise !== undefined) code += ` if (${done}) { ${block(cx, otherwise)} }`;
+  if (otherwise !== undefined) code += ` if (${done}) { ${cx.block(otherwise)} }`;
   if (last === undefined) return code;
   const guarded = handlers.length > 0 ? `try { ${code} }` : code;
-  return `${guarded} finally { ${block(cx, last)} }`;
+  return `${guarded} finally { ${cx.block(last)} }`;
 }
 
 function handlerChain(cx: Context, handlers: readonly Handler[]): string {
@@ -97,9 +96,7 @@ function handlerChain(cx: Context, handlers: readonly Handler[]): string {
       cx.fail(handlers[at]!.word, "default 'except:' must be last");
     }
     const test =
-      type === undefined
-        ? 'true'
-        : `py.matches(${caught}, ${cx.mark(type)}${expression(cx, type)})`;
+      type === undefined ? 'true' : `py.matches(${caught}, ${cx.mark(type)}${cx.expression(type)})`;
     return `if (${test}) { ${handlerBody(cx, caught, name, body)} }`;
   });
   // The variable is a parameter of catch, so that a nested handler has its own.
@@ -109,7 +106,7 @@ function handlerChain(cx: Context, handlers: readonly Handler[]): string {
 function handlerBody(cx: Context, caught: string, name: Node | undefined, body: Node): string {
   cx.handlers.push(caught);
   try {
-    const code = block(cx, body);
+    const code = cx.block(body);
     if (name === undefined) return code;
     const text = cx.nameOf(name);
     return `${storeName(cx, text, caught)}; try { ${code} } finally { ${forgetName(cx, text)} }`;
@@ -169,9 +166,9 @@ function itemsOf(nodes: readonly Node[]): Item[] {
 
 function managers(cx: Context, items: readonly Item[], body: Node): string {
   const [item, ...rest] = items;
-  if (item === undefined) return block(cx, body);
+  if (item === undefined) return cx.block(body);
   const [manager, failed] = [cx.temporary(), cx.label()];
-  const enter = `${manager} = py.enter(${expression(cx, item.value)});`;
+  const enter = `${manager} = py.enter(${cx.expression(item.value)});`;
   const store =
     item.name === undefined ? '' : `${storeName(cx, cx.nameOf(item.name), `${manager}.value`)}; `;
   const code = managers(cx, rest, body);

@@ -2,7 +2,6 @@
 
 import { generatorOf } from './comprehensions.ts';
 import type { Context } from './context.ts';
-import { expression } from './expressions.ts';
 import { quote } from './literals.ts';
 import { childrenOf, commaSeparated, type Node } from './tree.ts';
 
@@ -21,15 +20,15 @@ export function argumentsOf(cx: Context, list: Node): Arguments {
   for (const group of groups) {
     const [first, second, third] = group as [Node, Node?, Node?];
     if (first.name === '**' && second !== undefined) {
-      keywords.push(`...py.keywordsOf(${expression(cx, second)})`);
+      keywords.push(`...py.keywordsOf(${cx.expression(second)})`);
     } else if (first.name === '*' && second !== undefined) {
-      positional.push(`...py.iter(${cx.mark(second)}${expression(cx, second)})`);
+      positional.push(`...py.iter(${cx.mark(second)}${cx.expression(second)})`);
     } else if (second?.name === 'AssignOp' && third !== undefined) {
       if (cx.source.textOf(second) !== '=') cx.fail(second, 'put brackets around :=');
       const name = cx.nameOf(first);
       if (seen.has(name)) cx.fail(first, `keyword argument repeated: ${name}`);
       seen.add(name);
-      keywords.push(`[${quote(name)}, ${cx.mark(third)}${expression(cx, third)}]`);
+      keywords.push(`[${quote(name)}, ${cx.mark(third)}${cx.expression(third)}]`);
     } else {
       if (keywords.length > 0) cx.fail(first, 'positional argument follows keyword argument');
       positional.push(cx.mark(first) + argument(cx, group, groups.length));
@@ -43,7 +42,7 @@ export function argumentsOf(cx: Context, list: Node): Arguments {
 
 function argument(cx: Context, group: readonly Node[], count: number): string {
   const [first] = group as [Node];
-  if (group.length === 1) return expression(cx, first);
+  if (group.length === 1) return cx.expression(first);
   if (count > 1) cx.fail(first, 'a generator among other arguments needs brackets of its own');
   return generatorOf(cx, group);
 }
@@ -55,8 +54,8 @@ export function call(cx: Context, node: Node): string {
   const parts = callee.name === 'MemberExpression' ? childrenOf(callee) : [];
   const property = parts[2];
   if (property?.name === 'PropertyName') {
-    const owner = expression(cx, parts[0]!);
+    const owner = cx.expression(parts[0]!);
     return `py.method(${owner}, ${quote(cx.nameOf(property))}, ${positional}${more})`;
   }
-  return `py.call(${expression(cx, callee)}, ${positional}${more})`;
+  return `py.call(${cx.expression(callee)}, ${positional}${more})`;
 }

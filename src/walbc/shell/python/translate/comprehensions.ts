@@ -1,6 +1,5 @@
 /** Comprehensions and generator expressions: functions of their own around nested loops. */
 import { type Context, variable } from './context.ts';
-import { expression } from './expressions.ts';
 import { addTargets, newScope, type Scope } from './scope.ts';
 import { assignList } from './targets.ts';
 import { childrenOf, type Node } from './tree.ts';
@@ -42,7 +41,7 @@ function build(cx: Context, kind: Kind, nodes: readonly Node[]): string {
     cx.fail(element[0]!, 'iterable unpacking cannot be used in comprehension');
   }
   // The first list belongs to the surroundings; so do its errors.
-  const source = expression(cx, first.value);
+  const source = cx.expression(first.value);
   const scope = newScope('comprehension', cx.scope);
   for (const { targets } of clauses) {
     for (const target of targets) addTargets(target, scope, cx.source);
@@ -70,14 +69,14 @@ function declareLocals(scope: Scope): string {
 
 function emit(cx: Context, kind: Kind, element: readonly Node[]): string {
   const [first, , third] = element as [Node, Node?, Node?];
-  const value = expression(cx, first);
+  const value = cx.expression(first);
   switch (kind) {
     case 'list':
       return `out.push(${value});`;
     case 'set':
       return `out.add(${value});`;
     case 'dict':
-      return `out.set(${value}, ${expression(cx, third!)});`;
+      return `out.set(${value}, ${cx.expression(third!)});`;
     case 'generator':
       return `yield (${value});`;
   }
@@ -87,10 +86,10 @@ function loops(cx: Context, clauses: readonly Clause[], body: () => string, at =
   const clause = clauses[at];
   if (clause === undefined) return body();
   if (clause.kind === 'if') {
-    const test = expression(cx, clause.value);
+    const test = cx.expression(clause.value);
     return `if (py.true(${test})) { ${loops(cx, clauses, body, at + 1)} }`;
   }
-  const source = at === 0 ? 'it' : `py.iter(${expression(cx, clause.value)})`;
+  const source = at === 0 ? 'it' : `py.iter(${cx.expression(clause.value)})`;
   const item = cx.temporary();
   const store = assignList(cx, clause.targets, item, clause.node);
   return `for (${item} of ${source}) { ${store} ${loops(cx, clauses, body, at + 1)} }`;

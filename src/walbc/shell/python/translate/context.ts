@@ -30,13 +30,22 @@ interface Unit {
 /** JavaScript identifiers, which Python's are too; the grammar takes more. */
 const IDENTIFIER = /^[\p{XID_Start}_]\p{XID_Continue}*$/u;
 
+/** The two that call each other all over the tree. */
+export interface Translators {
+  readonly expression: (cx: Context, node: Node) => string;
+  /** The statements of a body. */
+  readonly block: (cx: Context, body: Node) => string;
+}
+
 export class Context {
   readonly source: Source;
   readonly mode: TranslateMode;
+  readonly #translators: Translators;
   #unit: Unit;
   #labels = 0;
 
-  constructor(text: string, file: string, mode: TranslateMode) {
+  constructor(text: string, file: string, mode: TranslateMode, translators: Translators) {
+    this.#translators = translators;
     this.source = new Source(text, file);
     this.mode = mode;
     this.#unit = newUnit(newScope('module', undefined), false);
@@ -96,6 +105,14 @@ export class Context {
   /** Temporaries of the outermost function. */
   get declare(): string {
     return declaration(this.#unit.temporaries);
+  }
+
+  expression(node: Node): string {
+    return this.#translators.expression(this, node);
+  }
+
+  block(body: Node): string {
+    return this.#translators.block(this, body);
   }
 
   nameOf(node: Node): string {

@@ -2,12 +2,13 @@
 
 import { call } from './calls.ts';
 import { comprehension } from './comprehensions.ts';
-import { type Context, variable } from './context.ts';
+import type { Context } from './context.ts';
 import { lambda } from './functions.ts';
-import { formatString, number, quote, textLiteral } from './literals.ts';
+import { elements, tuple, values } from './lists.ts';
+import { formatString, number, textLiteral } from './literals.ts';
 import { member } from './members.ts';
 import { homeOf } from './scope.ts';
-import { storeName } from './targets.ts';
+import { readName, storeName } from './targets.ts';
 import { childrenOf, commaSeparated, type Node } from './tree.ts';
 
 const BINARY: Readonly<Record<string, string>> = {
@@ -86,44 +87,6 @@ const EXPRESSIONS: Readonly<Record<string, (cx: Context, node: Node) => string>>
 /** What is between the brackets. */
 function inner(node: Node): Node[] {
   return childrenOf(node).slice(1, -1);
-}
-
-export function readName(cx: Context, name: string): string {
-  const text = quote(name);
-  switch (cx.resolve(name)) {
-    case 'class':
-      return `py.className(ns, ${text})`;
-    case 'local':
-      return `(${variable(name)} === py.unbound ? py.missing(${text}) : ${variable(name)})`;
-    default:
-      return `py.name(${text})`;
-  }
-}
-
-/** `a, *b, c` as the inside of a list; a single `a` without comma is not for here. */
-export function elements(cx: Context, nodes: readonly Node[]): string {
-  return commaSeparated(nodes)
-    .map((group) => {
-      const isStarred = group[0]?.name === '*';
-      const value = isStarred ? group[1] : group[0];
-      if (value === undefined) return cx.fail(group[0] ?? nodes[0]!, 'a value is missing');
-      const text = cx.mark(value) + expression(cx, value);
-      return isStarred ? `...py.iter(${text})` : text;
-    })
-    .join(', ');
-}
-
-function tuple(cx: Context, nodes: readonly Node[]): string {
-  return `py.tuple([${elements(cx, nodes)}])`;
-}
-
-/** What an assignment, `return` or `for` takes: one value, or several as a tuple. */
-export function values(cx: Context, nodes: readonly Node[], at: Node): string {
-  const [first, second] = nodes;
-  if (first === undefined) return cx.fail(at, 'a value is missing');
-  if (second === undefined && first.name !== '*') return expression(cx, first);
-  if (!nodes.some(({ name }) => name === ',')) cx.fail(first, 'a star needs a list around it');
-  return tuple(cx, nodes);
 }
 
 function parenthesized(cx: Context, node: Node): string {

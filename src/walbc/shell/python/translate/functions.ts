@@ -1,9 +1,7 @@
 /** `def` and `lambda`: parameters, defaults, local names. */
 import { type Context, variable } from './context.ts';
-import { expression } from './expressions.ts';
 import { quote } from './literals.ts';
 import { collectNames, newScope, type Scope } from './scope.ts';
-import { block } from './statements.ts';
 import { storeName } from './targets.ts';
 import { childrenOf, commaSeparated, type Node } from './tree.ts';
 
@@ -69,7 +67,7 @@ function specification(
   const pair = ({ name: key, initial }: Parameter): string =>
     initial === undefined
       ? `[${quote(key)}]`
-      : `[${quote(key)}, ${expression(cx, initial)}, ${quote(cx.source.textOf(initial))}]`;
+      : `[${quote(key)}, ${cx.expression(initial)}, ${quote(cx.source.textOf(initial))}]`;
   const named = (kind: Parameter['kind']): string => {
     const found = parameters.find((parameter) => parameter.kind === kind);
     return found === undefined ? 'undefined' : quote(found.name);
@@ -107,7 +105,7 @@ export function lambda(cx: Context, node: Node): string {
   checkParameters(cx, parameters);
   const spec = specification(cx, '<lambda>', parameters, 'undefined');
   const scope = scopeOf(cx, parameters);
-  const { code, declare } = cx.within(scope, () => expression(cx, children.at(-1)!));
+  const { code, declare } = cx.within(scope, () => cx.expression(children.at(-1)!));
   return `py.def(${spec}, function $$lambda(${parameterList(parameters)}) { ${declare}return (${code}); })`;
 }
 
@@ -125,7 +123,7 @@ export function functionValue(cx: Context, node: Node): string {
   const scope = scopeOf(cx, parameters);
   collectNames(body, scope, cx.source);
   checkScopes(cx, scope, parameters, node);
-  const { code, declare, isGenerator } = cx.within(scope, () => block(cx, body), {
+  const { code, declare, isGenerator } = cx.within(scope, () => cx.block(body), {
     mayYield: true,
   });
   const own = parameters.map((parameter) => parameter.name);
@@ -159,7 +157,7 @@ export function docString(cx: Context, body: Node): string {
   const first = childrenOf(body).find(({ name }) => name !== ':');
   const statement = first?.name === 'StatementGroup' ? first.firstChild : first;
   const value = statement?.name === 'ExpressionStatement' ? statement.firstChild : null;
-  return value?.name === 'String' ? expression(cx, value) : 'undefined';
+  return value?.name === 'String' ? cx.expression(value) : 'undefined';
 }
 
 export function functionStatement(cx: Context, node: Node): string {
@@ -177,12 +175,12 @@ export function classStatement(cx: Context, node: Node): string {
     cx.fail(list!, 'metaclasses and other arguments of a class are not supported');
   }
   if (bases.length > 1) cx.fail(bases[1]![0]!, 'a class of several bases is not supported');
-  const base = bases[0] === undefined ? 'undefined' : expression(cx, bases[0][0]!);
+  const base = bases[0] === undefined ? 'undefined' : cx.expression(bases[0][0]!);
   const body = children.find((child) => child.name === 'Body')!;
   const scope = newScope('class', cx.scope);
   collectNames(body, scope, cx.source);
   const doc = docString(cx, body);
-  const { code, declare } = cx.within(scope, () => block(cx, body));
+  const { code, declare } = cx.within(scope, () => cx.block(body));
   const made = `py.class(${quote(name)}, ${base}, ${doc}, function ${variable(name)}(ns) { ${declare}${code} })`;
   return `${storeName(cx, name, made)};`;
 }

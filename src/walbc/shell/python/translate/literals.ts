@@ -1,6 +1,5 @@
 /** Numbers and texts of Python as literals of JavaScript. */
 import type { Context } from './context.ts';
-import { expression } from './expressions.ts';
 import { childrenOf, type Node } from './tree.ts';
 
 export function number(cx: Context, node: Node): string {
@@ -135,7 +134,7 @@ function replacement(cx: Context, node: Node): string[] {
   const format =
     spec === undefined ? '""' : pieces(cx, spec, spec.from + 1, spec.to, false).join(' + ') || '""';
   const converted = selfDoc !== undefined && kind === '' && spec === undefined ? 'r' : kind;
-  const text = `py.formatted(${expression(cx, value)}, ${quote(converted)}, ${format})`;
+  const text = `py.formatted(${cx.expression(value)}, ${quote(converted)}, ${format})`;
   if (selfDoc === undefined) return [text];
   const end = (conversion ?? spec)?.from ?? node.to - 1;
   return [quote(cx.source.text.slice(node.from + 1, end)), text];

@@ -1,6 +1,6 @@
 /** `a.b`, `a[i]` and slices, as values and as places to store to. */
 import type { Context } from './context.ts';
-import { elements, expression } from './expressions.ts';
+import { elements } from './lists.ts';
 import { quote } from './literals.ts';
 import { childrenOf, commaSeparated, type Node, splitAt } from './tree.ts';
 
@@ -16,10 +16,10 @@ export function placeOf(cx: Context, node: Node): Place {
   const [owner, ...rest] = childrenOf(node) as [Node, ...Node[]];
   const property = rest.find(({ name }) => name === 'PropertyName');
   if (property !== undefined) {
-    return { owner: expression(cx, owner), kind: 'attribute', key: quote(cx.nameOf(property)) };
+    return { owner: cx.expression(owner), kind: 'attribute', key: quote(cx.nameOf(property)) };
   }
   return {
-    owner: expression(cx, owner),
+    owner: cx.expression(owner),
     kind: 'item',
     key: subscript(cx, rest.slice(1, -1), node),
   };
@@ -39,11 +39,11 @@ function subscript(cx: Context, nodes: readonly Node[], at: Node): string {
     if (nodes.some(({ name }) => name === ','))
       cx.fail(at, 'a slice of several dimensions is not supported');
     const parts = splitAt(nodes, ':').map(([part]) =>
-      part === undefined ? 'undefined' : expression(cx, part),
+      part === undefined ? 'undefined' : cx.expression(part),
     );
     return `py.slice(${parts.join(', ')})`;
   }
   const [first] = groups[0] ?? [];
   if (first === undefined) return cx.fail(at, 'the index is missing');
-  return nodes.length === 1 ? expression(cx, first) : `py.tuple([${elements(cx, nodes)}])`;
+  return nodes.length === 1 ? cx.expression(first) : `py.tuple([${elements(cx, nodes)}])`;
 }

@@ -7,8 +7,9 @@ import {
   withStatement,
 } from './blocks.ts';
 import type { Context } from './context.ts';
-import { expression, operatorFunction, values, yielded } from './expressions.ts';
+import { expression, operatorFunction, yielded } from './expressions.ts';
 import { classStatement, functionStatement } from './functions.ts';
+import { values } from './lists.ts';
 import { quote } from './literals.ts';
 import { importedNames } from './scope.ts';
 import { assignList, remove, storeName, update } from './targets.ts';

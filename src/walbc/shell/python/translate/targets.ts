@@ -79,7 +79,7 @@ function unpack(cx: Context, nodes: readonly Node[], value: string, at: Node): s
 export function update(cx: Context, target: Node, fn: string, value: string): string {
   if (target.name === 'VariableName') {
     const name = cx.nameOf(target);
-    const read = readTarget(cx, name);
+    const read = readName(cx, name);
     return `${storeName(cx, name, `py.inplace(${quote(fn)}, ${read}, ${value})`)};`;
   }
   if (target.name === 'ParenthesizedExpression')
@@ -93,7 +93,8 @@ export function update(cx: Context, target: Node, fn: string, value: string): st
   return `${owned} = ${owner}; ${keyed} = ${key}; py.${set}(${owned}, ${keyed}, ${next});`;
 }
 
-function readTarget(cx: Context, name: string): string {
+/** The value of a name. */
+export function readName(cx: Context, name: string): string {
   const text = quote(name);
   switch (cx.resolve(name)) {
     case 'class':
