@@ -12,8 +12,16 @@ import { carryRetentionOut, previewRetention } from '../walbc/retention/carry-ou
 import type { RetentionPlan } from '../walbc/retention/plan.ts';
 import { policyOf } from '../walbc/retention/policy.ts';
 import { localTime, planText } from '../walbc/retention/table.ts';
+import type { AuditLog } from '../walbc/safety/audit-log.ts';
+import { audited } from '../walbc/safety/audited.ts';
 import { ServerConnectionParam } from '../walbc/servers.ts';
-import { collect, type InputOptions, readInput, type WorkerInput } from './worker-input.ts';
+import {
+  collect,
+  type InputOptions,
+  openAudit,
+  readInput,
+  type WorkerInput,
+} from './worker-input.ts';
 
 interface Options extends InputOptions {
   readonly yes?: boolean;
@@ -46,10 +54,11 @@ async function run(
   const archive = new ServerConnectionParam('a0', general.addr, general.port, K_ARCHIVE);
   const layout = new ServerLayout([], [], [archive]);
   using controller = new Controller('walbc', layout, false, general.timeout, input.environment);
+  const audit = options.yes === true ? openAudit('prune', options) : undefined;
   let failed = 0;
   for (const volume of volumes.length > 0 ? volumes : await controller.get_vol_list(archive)) {
     try {
-      await pruneVolume(controller, archive, volume, input, options.yes === true);
+      await pruneVolume(controller, archive, volume, input, audit);
     } catch (thrown) {
       // The other volumes are still done.
       failed += 1;
@@ -65,7 +74,8 @@ async function pruneVolume(
   archive: ServerConnectionParam,
   volume: string,
   { config: { retention, merge } }: WorkerInput,
-  isReal: boolean,
+  /** Where it is recorded; undefined: nothing is done, only shown. */
+  audit: AuditLog | undefined,
 ): Promise<void> {
   if (retention === undefined) {
     throw new WalbError('invalid-argument', 'the configuration has no section retention');
@@ -87,8 +97,9 @@ async function pruneVolume(
   const show = (plan: RetentionPlan): void => {
     for (const line of planText(volume, plan, localTime)) print(line);
   };
-  if (!isReal) return show(await previewRetention(target));
-  await carryRetentionOut(target, show);
+  if (audit === undefined) return show(await previewRetention(target));
+  const call = `walb prune ${archive.get_host_port()} ${volume}`;
+  await audited(audit, clock, call, () => carryRetentionOut(target, show));
   print(`${volume}: done`);
 }
 

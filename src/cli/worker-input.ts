@@ -3,10 +3,12 @@
  * address of an archive from a layout file, and TLS from that layout or the environment.
  */
 import { readFileSync } from 'node:fs';
+import { hostname } from 'node:os';
 import { WalbError } from '../core/index.ts';
 import { grpcNetwork, type TlsOptions } from '../rpc/index.ts';
 import { tlsFrom } from '../walbc/cli/tls.ts';
 import type { ControllerEnvironment } from '../walbc/environment.ts';
+import { AuditLog, auditFileOf, originOf } from '../walbc/safety/audit-log.ts';
 import { loadLayout } from '../walbc/shell/layout-file.ts';
 import { get_server } from '../walbc/utilities.ts';
 import { type WorkerConfig, workerConfig } from '../walbc/worker/config.ts';
@@ -26,6 +28,13 @@ export interface InputOptions {
 /** Collects the values of an option that is given several times. */
 export function collect(word: string, before: readonly string[] = []): string[] {
   return [...before, word];
+}
+
+/** Where what is done is recorded, as walbc does. */
+export function openAudit(name: 'worker' | 'prune', { layout = '' }: InputOptions): AuditLog {
+  const origin = originOf(process.env, hostname(), { interface: name, layout });
+  const warn = (text: string): void => void process.stderr.write(`${text}\n`);
+  return new AuditLog({ file: auditFileOf(process.env), origin, warn });
 }
 
 /** Throws `invalid-argument`, or what reading a file fails with. */

@@ -5,7 +5,7 @@ import { RealClock } from '../core/real-clock.ts';
 import { localTime } from '../walbc/retention/table.ts';
 import { configTree } from '../walbc/worker/config-tree.ts';
 import { Worker } from '../walbc/worker/runner.ts';
-import { collect, type InputOptions, readInput } from './worker-input.ts';
+import { collect, type InputOptions, openAudit, readInput } from './worker-input.ts';
 
 interface Options extends InputOptions {
   readonly verbose: number;
@@ -59,6 +59,7 @@ async function run(options: Options): Promise<void> {
     clock: new RealClock(),
     signal: stop.signal,
     environment,
+    audit: openAudit('worker', options),
   });
   process.exitCode = await worker.run();
 }

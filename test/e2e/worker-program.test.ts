@@ -70,6 +70,17 @@ test('takes the archive from a layout, and ends on SIGINT when its task is done'
     / INFO endTask:name=apply vol=vol ax=a0 gid=\d+\n(.*\n)*.* INFO end walb-worker$/,
   );
   expect((await walbc.get_base(a0, VOLUME)).B.gidB).toBe(gid);
+  const log = await walb('walbc', 'audit', '--json');
+  const entries = log.out
+    .trim()
+    .split('\n')
+    .map((line) => JSON.parse(line) as object);
+  expect(entries).toContainEqual(
+    expect.objectContaining({
+      interface: 'worker',
+      call: `walb worker ${a0.get_host_port()} name=apply vol=vol ax=a0 gid=${gid}`,
+    }),
+  );
 
   const plain = await walb('walb', 'prune', '--layout', layout, '--archive', 'a0', '-f', config);
   expect(plain.code).toBe(1);

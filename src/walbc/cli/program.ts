@@ -146,7 +146,7 @@ async function run(invocation: Invocation, terminal: Terminal): Promise<number> 
     terminal.stderr(`${logTime(terminal)} DEBUG walbc ${command.name} at ${address}\n`);
   try {
     const retries = RETRIED.has(command.name) ? retriesOf(options) : 0;
-    const text = await audited(invocation, address, terminal, () =>
+    const text = await recorded(invocation, address, terminal, () =>
       withRetries(terminal, retries, () => runCommand(command, context, args)),
     );
     if (text !== undefined) await terminal.stdout(`${text}\n`);
@@ -157,28 +157,16 @@ async function run(invocation: Invocation, terminal: Terminal): Promise<number> 
 }
 
 /** Commands that change something go to the audit log, before and after. */
-async function audited<T>(
+async function recorded<T>(
   { words }: Invocation,
   address: string,
   terminal: Terminal,
   work: () => Promise<T>,
 ): Promise<T> {
   if (terminal.audit === undefined || isQuery(words)) return await work();
-  const { errorEnding } = await import('../safety/audit-record.ts');
-  const { commandText, resultText } = await import('../safety/call-text.ts');
-  const log = await terminal.audit();
-  const end = log.begin(commandText(address, words));
-  const began = terminal.clock.monotonic();
-  const durationMs = (): number => Math.round(terminal.clock.monotonic() - began);
-  try {
-    const value = await work();
-    const result = resultText(value);
-    end({ durationMs: durationMs(), ...(result === '' ? {} : { result }) });
-    return value;
-  } catch (thrown) {
-    end({ durationMs: durationMs(), error: errorEnding(thrown) });
-    throw thrown;
-  }
+  const { audited } = await import('../safety/audited.ts');
+  const { commandText } = await import('../safety/call-text.ts');
+  return await audited(await terminal.audit(), terminal.clock, commandText(address, words), work);
 }
 
 function retriesOf(options: ParsedOptions['values']): number {

@@ -15,7 +15,10 @@ export type Interface =
   /** `walbc run`. */
   | 'run'
   /** `walbc -a ADDR -p PORT COMMAND`. */
-  | 'one-shot';
+  | 'one-shot'
+  /** `walb worker`, `walb prune`. */
+  | 'worker'
+  | 'prune';
 
 /** Who and where. */
 export interface Origin {

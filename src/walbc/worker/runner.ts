@@ -18,6 +18,8 @@ import { Controller } from '../controller/controller.ts';
 import type { ControllerEnvironment } from '../environment.ts';
 import { ServerLayout } from '../layout.ts';
 import { planText } from '../retention/table.ts';
+import type { AuditLog } from '../safety/audit-log.ts';
+import { audited } from '../safety/audited.ts';
 import { ServerConnectionParam } from '../servers.ts';
 import { CompressOpt } from '../values/compress-opt.ts';
 import { SyncOpt } from '../values/sync-opt.ts';
@@ -54,6 +56,7 @@ export interface WorkerOptions {
   /** Ends the worker after the running tasks. */
   readonly signal: AbortSignal;
   readonly environment?: ControllerEnvironment;
+  readonly audit?: Pick<AuditLog, 'begin'>;
 }
 
 type Level = 'INFO' | 'WARN' | 'ERROR' | 'DEBUG';
@@ -208,13 +211,20 @@ export class Worker {
       const key = replicationKey(task.volume, task.server.name);
       this.#replicated.set(key, Math.floor(this.#options.clock.now() / 1000));
     }
-    const done = this.#perform(task)
+    const done = this.#recorded(task)
       .then(() => this.#log('INFO', 'endTask', describeTask(task)))
       .catch((thrown: unknown) =>
         this.#log('ERROR', 'errTask', describeTask(task), WalbError.from(thrown).message),
       )
       .finally(() => this.#running.delete(task.volume));
     this.#running.set(task.volume, { task, done });
+  }
+
+  async #recorded(task: WorkerTask): Promise<void> {
+    const { audit, clock } = this.#options;
+    if (audit === undefined) return await this.#perform(task);
+    const call = `walb worker ${this.#archive.get_host_port()} ${describeTask(task)}`;
+    await audited(audit, clock, call, () => this.#perform(task));
   }
 
   async #perform(task: WorkerTask): Promise<void> {
