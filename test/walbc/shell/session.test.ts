@@ -269,6 +269,23 @@ describe('help and completion', () => {
     ['walbc.restore(a0, vol, 92', ['9223372036854775808']],
     ["print(walbc.restore(a0, 'vol0', 5", ['5']],
     ['walbc.restore(a0, vol, 5, ', ['timeoutS=']],
+    // The quotes that were begun; an argument that stands there already; lists.
+    ['walbc.restore(a0, "v', ['"vol0"', '"vol1"', '"vol2"', '"vol3"']],
+    ['walbc.restore(a0 ', []],
+    ['walbc.restore(a0, vol, 5 ', []],
+    ['walbc.restore(a0, vol, gid=', ['9223372036854775808', '9', '5']],
+    ['walbc.snapshot(s0, vol, ', ['[']],
+    ['walbc.snapshot(s0, vol, [', ['a0']],
+    ['walbc.snapshot(s0, vol, [a0, ', []],
+    ['walbc.disable_snapshot(a0, vol, [9, ', ['9223372036854775808', '5']],
+    ['walbc.disable_snapshot(a0, vol, [9, 9', ['9223372036854775808']],
+    ['walbc.disable_snapshot(a0, vol, [9]', []],
+    ['walbc.disable_snapshot(a0, vol, gidL=[', ['9223372036854775808', '9', '5']],
+    // Every volume where no server is named before; the ends of diffs for a range; modes.
+    ["walbc.resize('", ["'vol0'", "'vol1'", "'vol2'", "'vol3'"]],
+    ['walbc.merge(a0, vol, ', ['9', '5']],
+    ["walbc.stop(s0, vol, 'e", ["'empty'"]],
+    ["walbc.shutdown(s0, '", ["'graceful'", "'force'"]],
     ['nothing.here.', []],
     ["'text", []],
   ])('Tab after %s', async (line, matches) => {

@@ -81,6 +81,20 @@ export class FakeController {
     });
   }
 
+  async snapshot(_sx: Server, _vol: string, _axL: readonly Server[]): Promise<bigint> {
+    return 10n;
+  }
+
+  async disable_snapshot(_ax: Server, _vol: string, _gidL: readonly bigint[]): Promise<void> {}
+
+  async merge(_ax: Server, _vol: string, _gidB: bigint, _gidE: bigint): Promise<void> {}
+
+  async resize(_vol: string, _sizeMb: number, _doZeroClear: boolean): Promise<void> {}
+
+  async stop(_s: Server, _vol: string, _mode = 'graceful'): Promise<void> {}
+
+  async shutdown(_s: Server, _mode = 'graceful'): Promise<void> {}
+
   /** Never ends until it is interrupted. */
   async full_backup(s: Server, vol: string): Promise<void> {
     this.#environment.onWait?.({
