@@ -12,6 +12,7 @@ process.exitCode = await serverMain(
     about: 'Keeps base images and diffs of volumes, restores and serves their snapshots.',
     hostType: HostType.ARCHIVE,
     options: ARCHIVE_OPTIONS,
+    needsBaseDirectory: true,
     create: (core, options, settings) => {
       const config = archiveConfig(options);
       return new ArchiveServer(core, config, settings, {

@@ -230,10 +230,13 @@ export class BackupGroup implements AsyncDisposable {
 
   #serverProcess(name: MemberName): ProcessOptions {
     const { program, args } = SERVERS.find((server) => server.name === name) as Server;
+    const folder = join(this.options.folder, name);
+    // An archive does not make its own; ours is never on a disk that is not mounted.
+    mkdirSync(folder, { recursive: true });
     const known = this.#own.get(name);
     const port = known === undefined ? 0 : parseHostPort(known).port;
     return this.#process(name, program, LISTENS, [
-      ...['-id', name, '-p', String(port), '-b', join(this.options.folder, name)],
+      ...['-id', name, '-p', String(port), '-b', folder],
       ...['-l', this.logFile(name)],
       ...args(this),
     ]);

@@ -6,7 +6,7 @@
  *
  * Source: cli.md 2, F.1 (shutdown).
  */
-import { readFileSync } from 'node:fs';
+import { existsSync, readFileSync } from 'node:fs';
 import { hostname } from 'node:os';
 import { makeDirectoryDurably } from '../core/durable.ts';
 import { type Binding, formatHostPort, WalbError } from '../core/index.ts';
@@ -59,6 +59,8 @@ export interface ServerProgram {
   readonly about: string;
   readonly hostType: HostType;
   readonly options: readonly OptionSpec[];
+  /** Refuses to start without its base directory (cli.md 2); the others make theirs. */
+  readonly needsBaseDirectory?: boolean;
   create(core: ServerCore, options: OptionValues, settings: CommonSettings): RunningServer;
 }
 
@@ -103,6 +105,8 @@ async function run(program: ServerProgram, options: OptionValues): Promise<numbe
   const nodeId = options.text('id') === 'host name' ? hostname() : (options.text('id') as string);
   let log: RealLogger | undefined;
   try {
+    // Before the log, whose file may be in it and would make it.
+    if (program.needsBaseDirectory === true) checkBaseDirectory(program.program, options);
     log = createLogger(options, nodeId);
     checkCommonOptions(options);
     await serve(program, options, nodeId, log);
@@ -113,6 +117,20 @@ async function run(program: ServerProgram, options: OptionValues): Promise<numbe
     process.stderr.write(`${program.program}: ${error.message}\n`);
     return 1;
   }
+}
+
+/**
+ * The data of an archive are often on a disk of their own. While it is not mounted, a directory made in
+ * its place would look like an archive that has lost every volume.
+ */
+function checkBaseDirectory(program: string, options: OptionValues): void {
+  const path = options.text('b') as string;
+  if (existsSync(path)) return;
+  throw new WalbError(
+    'not-found',
+    `the base directory ${path} does not exist: mount its file system, or, for a new archive, mkdir -p ${path} and start ${program} again`,
+    { details: { path } },
+  );
 }
 
 async function serve(

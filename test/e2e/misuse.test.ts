@@ -1,7 +1,15 @@
 /** Wrong arguments, ports in use, unknown volumes, strange working directories and old Nodes. */
 
 import { once } from 'node:events';
-import { chmodSync, mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import {
+  chmodSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs';
 import type { AddressInfo } from 'node:net';
 import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
@@ -48,6 +56,7 @@ describe('a server that can not start says why and ends with 1', () => {
 
   test('another process has its base directory', async () => {
     const base = join(folder, 'shared');
+    mkdirSync(base);
     const first = execa(join(ROOT, 'bin/walb-archive'), ['-p', '0', '-b', base], { reject: false });
     await once(first.stdout, 'data');
     const { code, err } = await walb('walb-archive', '-p', '0', '-b', base);
@@ -55,6 +64,18 @@ describe('a server that can not start says why and ends with 1', () => {
     await first;
     expect(code).toBe(1);
     expect(err).toContain(base);
+  });
+
+  test.each([
+    ['its log elsewhere', []],
+    ['its log in it', ['-l', 'a0.log']],
+    ['images in LVM', ['-vg', 'vg0']],
+  ])('the base directory of an archive does not exist, %s', async (_, more) => {
+    const base = join(folder, 'mnt', 'a0');
+    const { code, out, err } = await walb('walb-archive', '-p', '0', '-b', base, ...more);
+    expect({ code, out }).toEqual({ code: 1, out: '' });
+    expect(err).toContain(`the base directory ${base} does not exist: mount its file system, or`);
+    expect(existsSync(join(folder, 'mnt'))).toBe(false);
   });
 
   test('its base directory is a file', async () => {

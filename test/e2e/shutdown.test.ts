@@ -2,6 +2,7 @@
 import { once } from 'node:events';
 import {
   existsSync,
+  mkdirSync,
   mkdtempSync,
   readdirSync,
   readFileSync,
@@ -44,7 +45,12 @@ beforeAll(() => {
 afterAll(() => rmSync(folder, { recursive: true, force: true }));
 
 let bases = 0;
-const newBase = (): string => join(folder, `base-${++bases}`);
+/** An archive does not make its own. */
+function newBase(): string {
+  const base = join(folder, `base-${++bases}`);
+  mkdirSync(base);
+  return base;
+}
 
 /** A server process and a connection to it; killed at the end of the test, if it still runs. */
 class Running implements AsyncDisposable {
@@ -286,8 +292,14 @@ describe('a start that fails ends with 1 and says why, on stderr and in the log'
       expect(log.stderr.split('\n')).toHaveLength(1);
     });
 
-    test('a folder it needs is made, with those above', async () => {
+    test('a folder it needs is made, with those above; an archive refuses', async () => {
       const base = join(newBase(), 'deep', 'er');
+      if (program === 'walb-archive') {
+        const { exitCode, stderr } = await spawnServer(program, base);
+        expect({ exitCode, exists: existsSync(base) }).toEqual({ exitCode: 1, exists: false });
+        expect(stderr).toContain(`mkdir -p ${base}`);
+        return;
+      }
       await using _server = await Running.start(program, base);
       expect(existsSync(base)).toBe(true);
     });

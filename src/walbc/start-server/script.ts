@@ -7,7 +7,8 @@
  * The server is a session of its own and keeps none of our pipes: it outlives the shell, the ssh
  * connection and whoever started it. Its stdout is a FIFO that it can read itself, so nothing it
  * prints later fails when we are gone. The script blocks until the server says that it listens, or
- * until all ends of the FIFO are closed, which is its death. It answers with one of
+ * until all ends of the FIFO are closed, which is its death. It makes the folder of a storage or proxy, never that
+ * of an archive: where its disk is not mounted, an empty archive would be started. It answers with one of
  *
  *     walb-start: running PID
  *     walb-start: started PID LINE
@@ -16,7 +17,13 @@
 export const START_SCRIPT = `set -u
 kind=$1 pidfile=$2 log=$3
 shift 3
-mkdir -p "$(dirname "$pidfile")" "$(dirname "$log")" || exit 1
+data=$(dirname "$pidfile")
+if [ "$kind" = archive ] && [ ! -d "$data" ]; then
+  echo "walb-start: failed 1"
+  echo "its dataDir $data does not exist there: mount its file system, or, for a new archive, make it with mkdir -p"
+  exit 0
+fi
+mkdir -p "$data" "$(dirname "$log")" || exit 1
 pid=
 [ -f "$pidfile" ] && read -r pid <"$pidfile"
 if [ -n "$pid" ] && grep -q -a -e "walb-$kind" -e "$kind-server/main" "/proc/$pid/cmdline" 2>/dev/null; then

@@ -6,7 +6,7 @@ import { type ServerLayout, startable } from '../layout.ts';
 import { startCommand } from '../server-params.ts';
 import type { ServerStartupParam } from '../servers.ts';
 import { hardening, type Needs } from './hardening.ts';
-import { execLine, type Section, type Unit, unitText } from './unit-text.ts';
+import { execLine, quoted, type Section, type Unit, unitText } from './unit-text.ts';
 
 /** Begins the first line of every unit written here, and says that it may be replaced. */
 export const MARK = 'Written by walb systemd';
@@ -54,11 +54,18 @@ export function serverUnit(name: string, layout: ServerLayout, options: UnitOpti
     text: unitText(
       `${MARK} from ${options.layoutFile}, for ${where}.\nChange the layout, or add a drop-in.`,
       {
-        Unit: [['Description', `walb ${kind} server ${s.name}`], ...AFTER_NETWORK],
+        Unit: [
+          ['Description', `walb ${kind} server ${s.name}`],
+          ...AFTER_NETWORK,
+          ['RequiresMountsFor', quoted(s.dataDir)],
+        ],
         Service: [
           ['Type', 'exec'],
           // Before the sandbox, in which a folder that is not there could not be made.
-          ['ExecStartPre', foldersOf(s).map((folder) => `+${makeFolder(folder, options.user)}`)],
+          [
+            'ExecStartPre',
+            foldersToMake(s).map((folder) => `+${makeFolder(folder, options.user)}`),
+          ],
           ['ExecStart', execLine(command)],
           ...(options.user === undefined ? [] : ([['User', options.user]] as Section)),
           ...RESTART,
@@ -98,6 +105,11 @@ function foldersOf({ dataDir, logPath }: ServerStartupParam): string[] {
   return log === dataDir ? [dataDir] : [dataDir, log];
 }
 
+/** Never that of an archive: where its disk is not mounted, an empty archive would be started. */
+function foldersToMake(s: ServerStartupParam): string[] {
+  return foldersOf(s).filter((folder) => s.kind !== K_ARCHIVE || folder !== s.dataDir);
+}
+
 function makeFolder(folder: string, user: string | undefined): string {
   if (user === undefined) return execLine(['/bin/mkdir', '-p', folder]);
   return execLine(['/usr/bin/install', '-d', '-m', '0750', '-o', user, folder]);
@@ -107,7 +119,12 @@ function makeFolder(folder: string, user: string | undefined): string {
 function needsOf(s: ServerStartupParam, command: readonly string[]): Needs {
   const devices = s.start?.options?.['devices'];
   return {
-    writes: [...foldersOf(s), ...(typeof devices === 'string' ? [`-${devices}`] : [])],
+    // systemd ends a unit without a word of ours when a folder is missing; an archive says it itself.
+    writes: [
+      ...foldersToMake(s),
+      ...(s.kind === K_ARCHIVE ? [`-${s.dataDir}`] : []),
+      ...(typeof devices === 'string' ? [`-${devices}`] : []),
+    ],
     reads: command.filter(isAbsolute),
     devices: s.kind === K_STORAGE,
     lvm: s.kind === K_ARCHIVE && typeof s.vg === 'string',

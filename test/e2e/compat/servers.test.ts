@@ -180,6 +180,7 @@ describe('a server that does not start: exit code 1', () => {
     ['walb-storage', '-archive a:1 -proxy p:1 -wl 0', /-wl must be at least 1/],
   ] as const)('%s %s says why on stderr', async (program, line, reason) => {
     const base = join(folder, 'refused');
+    mkdirSync(base, { recursive: true });
     const words = ['-p', '0', '-b', base, '-l', join(folder, 'refused.log'), ...line.split(' ')];
     const { code, out, err } = await walb(program, ...words);
     expect({ code, out }).toEqual({ code: 1, out: '' });

@@ -72,9 +72,11 @@ function isOurs(pid: number): boolean {
   }
 }
 
+/** The folder of the archive, which is never made for one, is there unless a test removes it. */
 function writeLayout(more: Readonly<Record<string, string>> = {}): void {
   const server = (name: string): string =>
     `{ name: ${name}, address: 127.0.0.1, port: ${ports[name]}, dataDir: ${JSON.stringify(join(folder, name))}${more[name] ?? ''} }`;
+  mkdirSync(join(folder, 'a0'), { recursive: true });
   writeFileSync(
     join(folder, 'walb.yaml'),
     `storage: [${server('s0')}]\nproxy: [${server('p0')}]\narchive: [${server('a0')}]\n`,
@@ -172,6 +174,16 @@ describe('start_servers', () => {
     expect(stderr).toMatch(/p0 ended at once with exit code 1 at this machine: .*wn/s);
     expect(stderr).toMatch(/It was started as: .*walb-proxy -p \d+ -b '.*'/);
     expect(pidOf('p0')).toBeUndefined();
+  });
+
+  test('the folder of an archive is not made: its disk may not be mounted', () => {
+    writeLayout();
+    rmSync(join(folder, 'a0'), { recursive: true });
+    const { status, stdout, stderr } = walbc('start-servers', 'a0', 'p0');
+    expect(status).toBe(8);
+    expect(stdout).toMatch(/^p0: started/);
+    expect(stderr).toContain(`its dataDir ${join(folder, 'a0')} does not exist there: mount its`);
+    expect(existsSync(join(folder, 'a0'))).toBe(false);
   });
 
   test('a stale pid file of somebody else is no server', () => {

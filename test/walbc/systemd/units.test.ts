@@ -70,7 +70,18 @@ describe('the unit of a server', () => {
     expect(text).toContain('for root@a1.example.');
     expect(text).toContain('ExecStart=/opt/walb/bin/walb-archive ');
     expect(text).toContain('User=walb\n');
-    expect(text).toContain('+/usr/bin/install -d -m 0750 -o walb /srv/a1');
+    const s0 = serverUnit('s0', layout, { ...OPTIONS, user: 'walb' }).text;
+    expect(s0).toContain('+/usr/bin/install -d -m 0750 -o walb /srv/walb/s0');
+  });
+
+  test('waits for the disk of its folder; that of an archive is never made', () => {
+    const units = ['s0', 'p0', 'a0', 'a1'].map((name) => serverUnit(name, layout, OPTIONS).text);
+    const waits = units.map((text) => /^RequiresMountsFor=(.*)$/m.exec(text)?.[1]);
+    expect(waits).toEqual(['/srv/walb/s0', '"/srv/50%% of $it"', '/home/walb/a0', '/srv/a1']);
+    const makes = units.map((text) => text.includes('ExecStartPre=+/bin/mkdir'));
+    expect(makes).toEqual([true, true, false, false]);
+    // A folder that is missing keeps no server from saying so.
+    expect(units[3]).toContain('ReadWritePaths=-/srv/a1\n');
   });
 
   test('what can not be a unit is refused', () => {
@@ -91,7 +102,7 @@ describe('packaged units', () => {
   const NEEDS: Readonly<Record<string, Needs>> = {
     'walb-storage@.service': { writes: ['/var/lib/walb/%i', '-/srv/walb/devices'], devices: true },
     'walb-proxy@.service': { writes: ['/var/lib/walb/%i'] },
-    'walb-archive@.service': { writes: ['/var/lib/walb/%i'], lvm: true },
+    'walb-archive@.service': { writes: ['-/var/lib/walb/%i'], lvm: true },
     'walb-worker@.service': { writes: [] },
     'walb-check.service': { writes: [] },
   };

@@ -198,6 +198,7 @@ export class Cluster implements AsyncDisposable {
   async start(name: ServerName): Promise<void> {
     const member = this.#member(name);
     const port = member.address === undefined ? 0 : parseHostPort(member.address).port;
+    mkdirSync(this.dataFolder(name), { recursive: true });
     member.process = await startProcess({
       name,
       program: PROGRAMS[member.kind] as ProgramName,
