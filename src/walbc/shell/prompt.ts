@@ -2,19 +2,16 @@
  * The prompt: Node's own line editor and REPL (history, search with Ctrl-R, multi-line input), with the
  * work done by a session in another thread.
  */
-import { chmodSync, existsSync, mkdirSync } from 'node:fs';
 import { homedir } from 'node:os';
-import { dirname, join } from 'node:path';
+import { join } from 'node:path';
 import repl from 'node:repl';
 import type { Asker } from './asking.ts';
 import { CallHint, type CallHintText } from './call-hint.ts';
+import { useHistory } from './history.ts';
 import { KeyGate, type KeySource } from './key-gate.ts';
 import { PromptLanguage } from './prompt-language.ts';
 import type { Language } from './protocol.ts';
 import type { ShellSession } from './session.ts';
-
-/** Lines of history that are kept. */
-const HISTORY_SIZE = 5000;
 
 export interface PromptOptions {
   readonly session: ShellSession;
@@ -132,24 +129,6 @@ function showHints(
 }
 
 type CompleterDone = (error: Error | null, result?: [string[], string]) => void;
-
-/** History across sessions; the file is the operator's alone. Without one it is kept in memory. */
-function useHistory(server: repl.REPLServer, file: string): void {
-  if (file === '' || !server.terminal) return;
-  try {
-    mkdirSync(dirname(file), { recursive: true, mode: 0o700 });
-    // One that was made otherwise, or copied, may be open to others.
-    if (existsSync(file)) chmodSync(file, 0o600);
-  } catch {
-    return;
-  }
-  server.setupHistory(
-    { filePath: file, size: HISTORY_SIZE, removeHistoryDuplicates: true },
-    (error) => {
-      if (error !== null) server.output.write(`history can not be kept: ${error.message}\n`);
-    },
-  );
-}
 
 /** WALB_HISTORY, or `walb/history` below the state folder. */
 export function historyFileOf(env: Readonly<Record<string, string | undefined>>): string {

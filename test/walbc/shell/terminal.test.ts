@@ -1,4 +1,4 @@
-import { chmodSync, mkdtempSync, readFileSync, rmSync, statSync } from 'node:fs';
+import { chmodSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
@@ -199,6 +199,52 @@ describeWith(['python3'], 'the prompt on a terminal', () => {
       await play([PROMPT, ...again, ...again, ['type', CTRL_D]], env);
       const lines = readFileSync(file, 'utf8').split('\n');
       expect(lines.filter((line) => line === 'needle = 7')).toHaveLength(1);
+    } finally {
+      rmSync(folder, { recursive: true });
+    }
+  });
+
+  test('prompts that are open at the same time lose nothing of each other', async () => {
+    const folder = mkdtempSync(join(tmpdir(), 'walbc-history-'));
+    const file = join(folder, 'history');
+    const env = { WALB_HISTORY: file };
+    try {
+      writeFileSync(file, 'older = 1\n');
+      // The second one begins and ends while the first one is open.
+      const second = play([PROMPT, ['type', 'in_second = 2\r'], PROMPT, ['type', CTRL_D]], env);
+      const first = play(
+        [
+          PROMPT,
+          ['type', 'before = 1\r'],
+          PROMPT,
+          ['type', 'sleep(3)\r'],
+          PROMPT,
+          ['type', 'after = 1\r'],
+          PROMPT,
+          ['type', 'function f() {\rreturn 4321\r}\r'],
+          PROMPT,
+          ['type', CTRL_D],
+        ],
+        env,
+      );
+      await Promise.all([first, second]);
+      const lines = readFileSync(file, 'utf8').split('\n');
+      for (const line of ['older = 1', 'before = 1', 'in_second = 2', 'after = 1'])
+        expect(lines).toContain(line);
+      // A block is one entry, and comes back as one.
+      await play(
+        [
+          PROMPT,
+          ['type', `${CTRL_R}4321`],
+          ['expect', 'bck-i-search: 4321_'],
+          ['type', '\r'],
+          PROMPT,
+          ['type', 'f() + 1\r'],
+          ['expect', '4322'],
+          ['type', CTRL_D],
+        ],
+        env,
+      );
     } finally {
       rmSync(folder, { recursive: true });
     }
