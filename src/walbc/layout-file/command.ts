@@ -11,7 +11,7 @@ import { WalbError } from '../../core/index.ts';
 import { findLayoutFile, LAYOUT_NAMES, loadLayout } from '../shell/layout-file.ts';
 import type { Finding } from './finding.ts';
 import { checkLayout, checkServers } from './findings.ts';
-import { writeLayout } from './initialize.ts';
+import { checkOutput, writeLayout } from './initialize.ts';
 import type { LoadedLayout } from './loaded.ts';
 import { layoutAsData, layoutTable } from './overview.ts';
 import { type NewGroup, parseNewServer, QUESTIONS, type Section } from './template.ts';
@@ -78,6 +78,8 @@ async function init(words: readonly string[], terminal: LayoutTerminal): Promise
     force: { type: 'boolean', default: false },
   });
   const given = QUESTIONS.some(({ section }) => values[section] !== undefined);
+  // Before the questions: nobody wants to have answered them for nothing.
+  checkOutput({ cwd: terminal.cwd, output: values.output, force: values.force });
   const texts = given ? values : await ask(terminal);
   const list = (section: Section) => (texts[section] ?? []).map(parseNewServer);
   const group: NewGroup = {
@@ -107,16 +109,31 @@ async function ask(terminal: LayoutTerminal): Promise<Partial<Record<Section, st
   try {
     output.write('Servers of each kind as NAME=HOST:PORT, separated by spaces; - for none.\n');
     for (const { section, example } of QUESTIONS) {
-      output.write(`${section} [${example}]: `);
-      const { value: line, done } = await typed.next();
-      if (done === true)
-        throw misused('the input ended before all was answered; nothing was written');
-      const answer = line.trim() || example;
-      answers[section] = answer === '-' ? [] : answer.split(/[\s,]+/);
+      let servers: string[] | undefined;
+      while (servers === undefined) {
+        output.write(`${section} [${example}]: `);
+        const { value: line, done } = await typed.next();
+        if (done === true)
+          throw misused('the input ended before all was answered; nothing was written');
+        servers = accepted(line.trim() || example, output);
+      }
+      answers[section] = servers;
     }
     return answers;
   } finally {
     lines.close();
+  }
+}
+
+/** The servers of an answer; undefined, and a line that says why, when it has to be asked again. */
+function accepted(answer: string, output: NodeJS.WritableStream): string[] | undefined {
+  const texts = answer === '-' ? [] : answer.split(/[\s,]+/);
+  try {
+    texts.forEach(parseNewServer);
+    return texts;
+  } catch (thrown) {
+    output.write(`${WalbError.from(thrown).message}\n`);
+    return undefined;
   }
 }
 

@@ -23,16 +23,23 @@ export interface WriteOptions {
   readonly force: boolean;
 }
 
-/** Returns the full path. Throws `already-exists`, and `invalid-argument` for servers that do not fit. */
-export function writeLayout(group: NewGroup, { cwd, output, force }: WriteOptions): string {
+/** The full path. Throws `already-exists`, and `invalid-argument` for a name that is none of YAML. */
+export function checkOutput({ cwd, output, force }: WriteOptions): string {
   const file = resolve(cwd, output);
   if (!/\.ya?ml$/.test(file)) {
     throw new WalbError('invalid-argument', `${file}: 'layout init' writes YAML, so name it .yaml`);
   }
+  if (!force && existsSync(file)) throw exists(file);
+  return file;
+}
+
+/** Returns the full path. Throws as `checkOutput`, and `invalid-argument` for servers that do not fit. */
+export function writeLayout(group: NewGroup, options: WriteOptions): string {
+  const { force } = options;
+  const file = checkOutput(options);
   const text = layoutTemplate(group);
   // What is written is read first: a file that does not load is of no use to anybody.
   parseYamlLayout(text, file);
-  if (!force && existsSync(file)) throw exists(file);
   mkdirSync(dirname(file), { recursive: true });
   const temporary = `${file}.tmp${process.pid}`;
   try {

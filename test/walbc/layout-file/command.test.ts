@@ -73,6 +73,16 @@ describe('init', () => {
     );
   });
 
+  test('asks again for what it can not read, and asks nothing when it may not write', async () => {
+    const answers = 's7=localhost\ns7=localhost:7\np7\n-\n-\n';
+    const { text } = await run(['init', '--output', 'again.yaml'], answers);
+    expect(text).toMatch(/bad address "localhost".*\nstorage \[/);
+    expect(text).toMatch(/'p7' must be NAME=HOST:PORT.*\nproxy \[/);
+    const shown = await run(['show', '--layout', 'again.yaml']);
+    expect(shown.text).toMatch(/s7 +storage +localhost:7\n$/);
+    await expect(run(['init', '--output', 'again.yaml'], '')).rejects.toThrow(/is there already/);
+  });
+
   test.each([
     [['init'], /needs --storage, --proxy or --archive/],
     [['init', '--storage', 's0'], /'s0' must be NAME=HOST:PORT/],
