@@ -66,7 +66,7 @@ export function queryBindings(host: QueryHost): Binding[] {
     })),
     handle(ArchiveRpc.getRestorable, async (request) => restorable(host, request)),
     handle(ArchiveRpc.getRestored, async ({ volume }) => ({
-      images: host.admitted(volume, 'get restored').images.restored(),
+      images: host.admitted(volume, 'get restored').restored(),
     })),
     handle(ArchiveRpc.getCold, async ({ volume }) => ({
       gids: host

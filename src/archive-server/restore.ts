@@ -4,7 +4,8 @@
  *
  * Where there is a cold snapshot nearer than the base, the copy is of that (cold.ts).
  *
- * The image is listed only when it is whole and on stable storage.
+ * The image is listed only when it is whole, on stable storage, and the action has ended: what is listed
+ * can be deleted at once.
  *
  * Source: semantics.md D.6.
  */
@@ -39,12 +40,16 @@ export function startRestore(config: ArchiveConfig, volume: ArchiveVolume, gid: 
   using held = new DisposableStack();
   held.use(volume.readers.read(gid, `restore of ${gid}`));
   held.use(volume.core.foreground.acquire(`restore of ${volume.id}`));
+  volume.wanted.add(gid);
+  held.defer(() => volume.wanted.delete(gid));
   const owned = held.move();
   return volume.tasks.start(
     TaskKind.RESTORE,
     async (task) => {
-      using _owned = owned;
-      await volume.during('Restore', () => restore(config, volume, gid, task));
+      {
+        using _owned = owned;
+        await volume.during('Restore', () => restore(config, volume, gid, task));
+      }
       volume.touch('restored');
     },
     { gid, total: volume.sizeLb ?? 0 },
@@ -62,14 +67,8 @@ async function restore(
   gid: Gid,
   task: TaskHandle,
 ): Promise<void> {
-  // A merge, which may run beside, must not swallow where the passes lead to.
-  volume.wanted.add(gid);
-  try {
-    while (!(await tryRestore(config, volume, gid, task))) {
-      volume.log.info({ gid }, 'an apply moved the base image: the restore begins again');
-    }
-  } finally {
-    volume.wanted.delete(gid);
+  while (!(await tryRestore(config, volume, gid, task))) {
+    volume.log.info({ gid }, 'an apply moved the base image: the restore begins again');
   }
 }
 

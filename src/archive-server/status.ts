@@ -56,7 +56,7 @@ export function fullStatusOf(volume: ArchiveVolume, exports: number): ArchiveVol
     archiveUuid: catalogue.archiveUuid,
     base: hasBase ? stateToMessage(base) : undefined,
     numCold: images.cold().length,
-    numRestored: images.restored().length,
+    numRestored: volume.restored().length,
     numRestorable: hasBase ? restorableSnapshots(diffs, base).length : 0,
     numRestorableAll: hasBase ? restorableSnapshots(diffs, base, { all: true }).length : 0,
     wdiffTotalSizeBytes: totalSize(diffs),

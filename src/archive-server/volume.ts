@@ -23,7 +23,7 @@ import { findGaps, type Snapshot, stateUpTo } from '../wdiff/index.ts';
 import { BaseReaders } from './base-readers.ts';
 import { Catalogue } from './catalogue.ts';
 import type { ArchiveConfig } from './config.ts';
-import type { ImageStore } from './image-store.ts';
+import type { ImageStore, StoredImage } from './image-store.ts';
 import { Replicas } from './replicas.ts';
 import {
   type ArchiveAction,
@@ -56,7 +56,7 @@ export class ArchiveVolume extends ServerVolume<
   readonly lock: TimedLock;
   readonly readers = new BaseReaders();
   readonly replicas = new Replicas();
-  /** Snapshots that a running restore leads to: a merge leaves them where they are. */
+  /** Snapshots that a running restore leads to: a merge leaves them where they are, no list shows them. */
   readonly wanted = new Set<Gid>();
   /** Blocks done by the running full, hash or resync server; 0 = none. */
   progressLb: Lb = 0;
@@ -111,6 +111,11 @@ export class ArchiveVolume extends ServerVolume<
 
   latest(): Snapshot {
     return this.catalogue.latest();
+  }
+
+  /** Restored images that no running restore is still busy with. */
+  restored(): StoredImage[] {
+    return this.images.restored().filter(({ gid }) => !this.wanted.has(gid));
   }
 
   /**
