@@ -43,6 +43,8 @@ const DIM = ['\x1b[2m', '\x1b[22m'] as const;
 export class CallHint {
   readonly #options: CallHintOptions;
   #isShown = false;
+  /** Counts what makes an answer that is still to come useless. */
+  #generation = 0;
   /** In a search of the history keys do not go to the line. */
   #isSearching = false;
 
@@ -62,7 +64,10 @@ export class CallHint {
     const { editor } = this.#options;
     const isEnd = editor.cursor === editor.line.length;
     const fits = editor.getCursorPos().cols + 2 < this.#columns;
-    if (!isPlain(text, key) || !isEnd || !fits) this.#erase();
+    if (!isPlain(text, key) || !isEnd || !fits) {
+      this.#generation += 1;
+      this.#erase();
+    }
     if (key.ctrl === true && (key.name === 'r' || key.name === 's')) this.#isSearching = true;
     else if (!isPlain(text, key)) this.#isSearching = false;
   };
@@ -79,7 +84,10 @@ export class CallHint {
   async #show(): Promise<void> {
     const { editor, ask } = this.#options;
     const asked = editor.line;
+    const generation = this.#generation;
     const found = await ask(asked).catch(() => undefined);
+    // Tab, Enter and the like have written below the line, or left it.
+    if (generation !== this.#generation) return;
     // What was typed meanwhile may be more of the argument, or the end of it all.
     const more = editor.line.startsWith(asked) ? editor.line.slice(asked.length) : undefined;
     if (more === undefined || editor.line === '' || /[(),]/.test(more)) return;

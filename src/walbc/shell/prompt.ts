@@ -16,7 +16,7 @@ import type { ShellSession } from './session.ts';
 export interface PromptOptions {
   readonly session: ShellSession;
   readonly input: KeySource;
-  readonly output: NodeJS.WritableStream & { readonly isTTY?: boolean };
+  readonly output: NodeJS.WritableStream & { readonly isTTY?: boolean; readonly columns?: number };
   /** '' = none. */
   readonly historyFile: string;
   /** Text that the session prints, besides what the editor does. */
@@ -92,7 +92,9 @@ export async function runPrompt(options: PromptOptions): Promise<number> {
       done(null, [[...matches], typed]);
       // What fits is plain from the list; the signature helps where nothing, or several things, do.
       if (hint === undefined || matches.length === 1 || output.isTTY !== true) return;
-      output.write(`\r\n${hint}\r\n`);
+      const { signature, summary } = partsOf(hint);
+      const lines = [signature, summary].flatMap((text) => wrapped(text, output.columns || 80));
+      output.write(`\r\n${lines.join('\r\n')}\x1b[J\r\n`);
       server.displayPrompt(true);
     } catch {
       done(null, [[], line]);
@@ -121,11 +123,27 @@ function showHints(
   input: PromptLanguage,
 ): CallHint {
   const ask = async (line: string): Promise<CallHintText | undefined> => {
-    const [signature, ...summary] =
-      (await session.hint(line, input.language))?.split(/(?<=\)) {2}/) ?? [];
-    return signature === undefined ? undefined : { signature, summary: summary.join('  ') };
+    const hint = await session.hint(line, input.language);
+    return hint === undefined ? undefined : partsOf(hint);
   };
   return new CallHint({ keys, editor: server, output: server.output, ask });
+}
+
+/** `f(a)  What it does.` */
+function partsOf(hint: string): CallHintText {
+  const [signature = '', ...summary] = hint.split(/(?<=\)) {2}/);
+  return { signature, summary: summary.join('  ') };
+}
+
+/** Broken between words; [] for an empty text. */
+function wrapped(text: string, columns: number): string[] {
+  const lines: string[] = [];
+  for (const word of text.split(' ').filter((part) => part !== '')) {
+    const last = lines.at(-1);
+    if (last === undefined || last.length + 1 + word.length >= columns) lines.push(word);
+    else lines[lines.length - 1] = `${last} ${word}`;
+  }
+  return lines;
 }
 
 type CompleterDone = (error: Error | null, result?: [string[], string]) => void;

@@ -117,8 +117,10 @@ describeWith(['python3'], 'the prompt on a terminal', () => {
       ['expect', 'walbc.get_restorable_gid'],
       ['type', CTRL_C],
       PROMPT,
+      // Signature and summary in lines of their own, also where Tab comes before they were shown.
       ['type', 'walbc.restore(a0, vol, \t'],
-      ['expect', 'Makes a snapshot an image of its own.'],
+      ['expect', 'timeoutS=86400)\r'],
+      ['expect', '\nMakes a snapshot an image of its own.'],
       ['type', '\t'],
       ['expect', '9223372036854775808'],
       ['type', `${CTRL_C}${CTRL_D}`],
