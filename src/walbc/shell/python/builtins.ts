@@ -13,10 +13,11 @@ import {
 } from './runtime/attributes.ts';
 import { invoke } from './runtime/calling.ts';
 import { round, toFloat, toInt } from './runtime/conversions.ts';
+import { marked, PyProperty } from './runtime/descriptors.ts';
 import { classOfForeign, exceptionClasses, isExceptionClass, raise } from './runtime/exceptions.ts';
 import { formatValue } from './runtime/format-spec.ts';
-import { isCallable, markNative } from './runtime/functions.ts';
-import { isOwnClass, isOwnInstance, specialMethod } from './runtime/instances.ts';
+import { type Callable, isCallable, markNative } from './runtime/functions.ts';
+import { isOwnClass, isOwnInstance, specialMethod, superOf } from './runtime/instances.ts';
 import { isTrue, iter, iterator, length, toList } from './runtime/iteration.ts';
 import { identityOf, keyOf } from './runtime/keys.ts';
 import { fn } from './runtime/natives.ts';
@@ -383,6 +384,7 @@ const FUNCTIONS: Readonly<Record<string, unknown>> = {
     'object, /',
     (value: unknown) => isCallable(value) || specialMethod(value, '__call__') !== undefined,
   ),
+  classmethod: fn('classmethod', 'function, /', (work: unknown) => marked(work, 'class')),
   chr: fn('chr', 'i, /', character),
   delattr: fn(
     'delattr',
@@ -433,13 +435,20 @@ const FUNCTIONS: Readonly<Record<string, unknown>> = {
   ord: fn('ord', 'c, /', ordinal),
   pow: fn('pow', 'base, exp, mod=', modularPower),
   repr: fn('repr', 'object, /', (value: unknown) => repr(value)),
+  property: fn(
+    'property',
+    'fget=, fset=',
+    (get?: Callable, set?: Callable) => new PyProperty(get, set),
+  ),
   reversed: fn('reversed', 'sequence, /', reversed),
   round: fn('round', 'number, ndigits=', round),
   setattr: fn('setattr', 'object, name, value, /', (owner: unknown, name: string, value: unknown) =>
     setAttribute(owner, name, value),
   ),
   sorted: fn('sorted', 'iterable, /, *, key=, reverse=', sorted),
+  staticmethod: fn('staticmethod', 'function, /', (work: unknown) => marked(work, 'nothing')),
   sum: fn('sum', 'iterable, /, start=', sum),
+  super: fn('super', 'type, object, /', superOf),
   zip: fn(
     'zip',
     '*iterables, strict=',

@@ -1,6 +1,7 @@
 import { describe, expect, test } from 'vitest';
 import { has } from '../../../support/tools.ts';
 import { evaluate, evaluateByPython } from './evaluate.ts';
+import { classes } from './table/classes.ts';
 import { containers } from './table/containers.ts';
 import { mixed } from './table/mixed.ts';
 import { numbers } from './table/numbers.ts';
@@ -11,6 +12,7 @@ import { strings } from './table/strings.ts';
 const TABLES: Readonly<Record<string, readonly Row[]>> = {
   numbers,
   strings,
+  classes,
   containers,
   programs,
   mixed,

@@ -14,11 +14,20 @@ import { frozenSetMethods, setMethods } from '../methods/sets.ts';
 import { textMethods } from '../methods/text.ts';
 import { Timedelta } from '../modules/timedelta.ts';
 import { apply, invoke, type KeywordList, toForeign } from './calling.ts';
-import { PythonError, raise } from './exceptions.ts';
+import { hasAccessor, PyProperty, receiverOf } from './descriptors.ts';
+import { isExceptionClass, PythonError, raise } from './exceptions.ts';
 import { defineAttributes } from './format-method.ts';
-import { bound, docOf, isCallable, isNative, parametersOf } from './functions.ts';
-import { isOwnClass, isOwnInstance, specialMethod } from './instances.ts';
-import type { Methods } from './natives.ts';
+import {
+  bound,
+  type Callable,
+  docOf,
+  isCallable,
+  isNative,
+  markNative,
+  parametersOf,
+} from './functions.ts';
+import { inheritedMethod, isOwnClass, isOwnInstance, PySuper, specialMethod } from './instances.ts';
+import { fn, type Methods } from './natives.ts';
 import { isFloat, isInt } from './numbers.ts';
 import { isType, typeInfo, typeName } from './types.ts';
 import {
@@ -101,8 +110,11 @@ function nameOf(value: unknown): string {
 function lookUp(owner: unknown, name: string): unknown {
   const method = methodsOf(owner).get(name);
   if (method !== undefined) return method(owner);
+  if (owner instanceof PyProperty && name === 'setter')
+    return fn('setter', 'fset, /', (set: Callable) => new PyProperty(owner.get, set));
   if (owner instanceof PyModule)
     return Object.hasOwn(owner.members, name) ? owner.members[name] : ABSENT;
+  if (owner instanceof PySuper) return ofSuper(owner, name);
   if (isNone(owner)) return ABSENT;
   if (owner instanceof Date && Object.hasOwn(datetimeFields, name))
     return datetimeFields[name]!(owner);
@@ -156,10 +168,27 @@ function ofFunction(owner: object, name: string): unknown {
   if (statics !== undefined && Object.hasOwn(statics, name)) return statics[name];
   if (isOwnClass(owner)) {
     const member = (owner.prototype as Record<string, unknown>)[name];
-    return member === undefined || Object.hasOwn(Object.prototype, name) ? ABSENT : member;
+    if (member !== undefined && !Object.hasOwn(Object.prototype, name)) {
+      return isCallable(member) && receiverOf(member) === 'class'
+        ? boundToSelf(member, owner)
+        : member;
+    }
   }
+  if (isOwnClass(owner) || isExceptionClass(owner)) return inheritedMethod(name) ?? ABSENT;
   const isHidden = /^(?:prototype|caller|arguments|length|name|bind|call|apply)$/.test(name);
   return !isHidden && !isNative(owner) && name in owner ? ofObject(owner, name) : ABSENT;
+}
+
+/** A member of the base as `super()` gives it. */
+function ofSuper({ base, self }: PySuper, name: string): unknown {
+  const isThere = name in base && !Object.hasOwn(Object.prototype, name);
+  const value: unknown = isThere ? Reflect.get(base, name, self) : inheritedMethod(name);
+  if (value === undefined && !isThere) return ABSENT;
+  if (!isCallable(value)) return value;
+  if (receiverOf(value) === 'class') {
+    return boundToSelf(value, isOwnClass(self) ? self : (self as object).constructor);
+  }
+  return parametersOf(value) === undefined ? value : boundToSelf(value, self);
 }
 
 /** `datetime.now` and the like: what a type has besides its methods. */
@@ -185,14 +214,19 @@ function ofObject(owner: object, name: string): unknown {
   }
   const value: unknown = (owner as Record<string, unknown>)[name];
   if (!isCallable(value) || isType(value) || Object.hasOwn(owner, name)) return value;
+  const receiver = receiverOf(value);
+  if (receiver !== undefined) {
+    return receiver === 'class' ? boundToSelf(value, owner.constructor) : value;
+  }
   return isOwnInstance(owner) && parametersOf(value) !== undefined
     ? boundToSelf(value, owner)
     : bound(value, owner);
 }
 
-function boundToSelf(method: (...args: readonly unknown[]) => unknown, owner: object): unknown {
+function boundToSelf(method: (...args: readonly unknown[]) => unknown, owner: unknown): unknown {
   const made = (...args: readonly unknown[]): unknown => method(owner, ...args);
-  return bound(Object.defineProperty(made, 'name', { value: method.name }), undefined);
+  // Keyword arguments are the last of `args`; the method itself puts them where they belong.
+  return markNative(Object.defineProperty(made, 'name', { value: method.name }));
 }
 
 /** `owner.name(...)` without a function in between. */
@@ -216,6 +250,8 @@ function isLibraryObject(owner: unknown): boolean {
 export function setAttribute(owner: unknown, name: string, value: unknown): void {
   const own = specialMethod(owner, '__setattr__');
   if (own !== undefined) own(name, value);
+  else if (isOwnInstance(owner) && hasAccessor(owner as object, name))
+    (owner as Record<string, unknown>)[name] = value;
   else if (isOwnClass(owner))
     Object.defineProperty(owner.prototype, name, { value, writable: true, configurable: true });
   else if (owner instanceof Error || isOwnInstance(owner)) {

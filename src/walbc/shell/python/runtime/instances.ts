@@ -1,6 +1,8 @@
 /** Classes of the operator's own: single inheritance, methods, and the special methods operators call. */
-import { raise } from './exceptions.ts';
+import { descriptorOf } from './descriptors.ts';
+import { PythonError, raise } from './exceptions.ts';
 import { isCallable } from './functions.ts';
+import { fn } from './natives.ts';
 
 /** What a class without a base is made from. */
 export class PyObject {}
@@ -39,14 +41,52 @@ export function makeClass(
   }[name] as Constructor;
   classes.add(cls);
   for (const [member, value] of Object.entries({ __doc__: doc, ...namespace })) {
-    Object.defineProperty(cls.prototype, member, {
-      value,
-      writable: true,
-      configurable: true,
-      enumerable: false,
-    });
+    Object.defineProperty(cls.prototype, member, descriptorOf(value, member));
   }
+  madeFrom.set(namespace, cls);
   return cls;
+}
+
+/** The class of each namespace: `super()` in a method knows the namespace it was written in. */
+const madeFrom = new WeakMap<Namespace, Constructor>();
+
+/** What `super()` gives: members as the base has them, for this instance (or class). */
+export class PySuper {
+  /** Undefined above the last class that was written in Python. */
+  readonly base: Namespace;
+  readonly self: unknown;
+
+  constructor(base: Namespace, self: unknown) {
+    this.base = base;
+    this.self = self;
+  }
+}
+
+export function superIn(namespace: Namespace, self: unknown): PySuper {
+  return superOf(madeFrom.get(namespace), self);
+}
+
+/** `super(cls, self)`. */
+export function superOf(cls: unknown, self: unknown): PySuper {
+  if (!isOwnClass(cls)) return raise('TypeError', 'super() takes a class and an object of it');
+  return new PySuper(Object.getPrototypeOf(cls.prototype) as Namespace, self);
+}
+
+/** Methods that every class has, and every exception: `Exception.__init__(self, text)`. */
+const OF_OBJECTS = {
+  __init__: fn('__init__', 'self, *args, **kwargs', (self: unknown, args: readonly unknown[]) => {
+    if (!(self instanceof Error)) return;
+    self.message = args.length === 1 ? String(args[0]) : args.map(String).join(', ');
+    if (self instanceof PythonError) self.args = args;
+  }),
+  __str__: fn('__str__', 'self', (self: unknown) =>
+    self instanceof Error ? self.message : `<${(self as object).constructor.name} object>`,
+  ),
+};
+
+/** What a class has that does not define it. */
+export function inheritedMethod(name: string): unknown {
+  return Object.hasOwn(OF_OBJECTS, name) ? OF_OBJECTS[name as keyof typeof OF_OBJECTS] : undefined;
 }
 
 function baseOf(base: unknown, name: string): unknown {

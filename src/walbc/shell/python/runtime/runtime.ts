@@ -11,13 +11,14 @@ import { contains, equals, isSame, ordered } from './comparison.ts';
 import { exceptionClasses, raise } from './exceptions.ts';
 import { formatValue } from './format-spec.ts';
 import { type Callable, makeFunction } from './functions.ts';
-import { makeClass, type Namespace } from './instances.ts';
+import { makeClass, type Namespace, superIn } from './instances.ts';
 import { deleteItem, item, setItem } from './items.ts';
 import { isTrue, iter, unpack } from './iteration.ts';
 import { enter } from './managers.ts';
 import { collectors } from './natives.ts';
 import { type Operator, operate, operateInPlace, unary } from './operators.ts';
 import { repr, str } from './repr.ts';
+import { typeInfo } from './types.ts';
 import { ELLIPSIS, float, PyDict, PyIterator, PySet, PySlice, tuple } from './values.ts';
 
 /** The global names, shared with whoever else uses them. */
@@ -170,7 +171,9 @@ const STATIC = {
   defGenerator: defineGenerator,
   generator,
   class: (name: string, base: unknown, doc: unknown, body: (namespace: Namespace) => void) =>
-    makeClass(name, base, doc, body),
+    makeClass(name, typeInfo(base)?.name === 'object' ? undefined : base, doc, body),
+  superOf: superIn,
+  noSuper: (): never => raise('RuntimeError', 'super(): no arguments'),
   setClassName: (namespace: Namespace, name: string, value: unknown): unknown =>
     (namespace[name] = value),
   deleteClassName: (namespace: Namespace, name: string) => void delete namespace[name],

@@ -1,8 +1,9 @@
 /** Calls, with positional, keyword, `*` and `**` arguments. */
 
 import { generatorOf } from './comprehensions.ts';
-import type { Context } from './context.ts';
+import { type Context, variable } from './context.ts';
 import { quote } from './literals.ts';
+import type { Scope } from './scope.ts';
 import { childrenOf, commaSeparated, type Node } from './tree.ts';
 
 export interface Arguments {
@@ -51,6 +52,8 @@ export function call(cx: Context, node: Node): string {
   const [callee, list] = childrenOf(node) as [Node, Node];
   const { positional, keywords } = argumentsOf(cx, list);
   const more = keywords === '' ? '' : `, ${keywords}`;
+  const isSuper = callee.name === 'VariableName' && cx.source.textOf(callee) === 'super';
+  if (isSuper && childrenOf(list).length === 2) return superOf(cx);
   const parts = callee.name === 'MemberExpression' ? childrenOf(callee) : [];
   const property = parts[2];
   if (property?.name === 'PropertyName') {
@@ -58,4 +61,15 @@ export function call(cx: Context, node: Node): string {
     return `py.method(${owner}, ${quote(cx.nameOf(property))}, ${positional}${more})`;
   }
   return `py.call(${cx.expression(callee)}, ${positional}${more})`;
+}
+
+/** `super()` in a method: what the base of its class has, for the first parameter. */
+function superOf(cx: Context): string {
+  let scope: Scope | undefined = cx.scope;
+  while (scope !== undefined && scope.kind !== 'function') scope = scope.parent;
+  const self = scope?.self;
+  let home = scope;
+  while (home !== undefined && home.kind !== 'class') home = home.parent;
+  if (self === undefined || home === undefined) return 'py.noSuper()';
+  return `py.superOf(ns, ${variable(self)})`;
 }

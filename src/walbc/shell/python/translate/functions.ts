@@ -1,4 +1,5 @@
 /** `def` and `lambda`: parameters, defaults, local names. */
+import { argumentsOf } from './calls.ts';
 import { type Context, variable } from './context.ts';
 import { quote } from './literals.ts';
 import { collectNames, newScope, type Scope } from './scope.ts';
@@ -87,6 +88,8 @@ function specification(
 function scopeOf(cx: Context, parameters: readonly Parameter[]): Scope {
   const scope = newScope('function', cx.scope);
   for (const { name } of parameters) if (name !== '') scope.locals.add(name);
+  const [first] = parameters;
+  if (first?.kind === 'plain') scope.self = first.name;
   return scope;
 }
 
@@ -161,12 +164,11 @@ export function docString(cx: Context, body: Node): string {
 }
 
 export function functionStatement(cx: Context, node: Node): string {
-  const name = childrenOf(node).find((child) => child.name === 'VariableName')!;
-  return `${storeName(cx, cx.nameOf(name), functionValue(cx, node))};`;
+  return define(cx, node, functionValue(cx, node));
 }
 
-/** `class`: a body that fills a namespace. */
-export function classStatement(cx: Context, node: Node): string {
+/** An expression that makes the class from a body that fills a namespace. */
+function classValue(cx: Context, node: Node): string {
   const children = childrenOf(node);
   const name = cx.nameOf(children.find((child) => child.name === 'VariableName')!);
   const list = children.find((child) => child.name === 'ArgList');
@@ -181,6 +183,49 @@ export function classStatement(cx: Context, node: Node): string {
   collectNames(body, scope, cx.source);
   const doc = docString(cx, body);
   const { code, declare } = cx.within(scope, () => cx.block(body));
-  const made = `py.class(${quote(name)}, ${base}, ${doc}, function ${variable(name)}(ns) { ${declare}${code} })`;
-  return `${storeName(cx, name, made)};`;
+  return `py.class(${quote(name)}, ${base}, ${doc}, function ${variable(name)}(ns) { ${declare}${code} })`;
+}
+
+export function classStatement(cx: Context, node: Node): string {
+  return define(cx, node, classValue(cx, node));
+}
+
+function define(cx: Context, node: Node, value: string): string {
+  const name = childrenOf(node).find((child) => child.name === 'VariableName')!;
+  return `${storeName(cx, cx.nameOf(name), value)};`;
+}
+
+/** `@first @second def f`: first(second(f)), with the decorators evaluated in the order of the text. */
+export function decoratedStatement(cx: Context, node: Node): string {
+  const children = childrenOf(node);
+  const definition = children.at(-1)!;
+  const value =
+    definition.name === 'ClassDefinition'
+      ? classValue(cx, definition)
+      : functionValue(cx, definition);
+  const decorators = children
+    .filter(({ name }) => name === 'Decorator')
+    .map((decorator) => {
+      const kept = cx.temporary();
+      return { kept, code: `${kept} = ${decoratorValue(cx, decorator)}; ` };
+    });
+  const decorated = decorators.reduceRight(
+    (inner, { kept }) => `py.call(${kept}, [${inner}])`,
+    value,
+  );
+  return decorators.map(({ code }) => code).join('') + define(cx, definition, decorated);
+}
+
+function decoratorValue(cx: Context, decorator: Node): string {
+  const [, first, ...rest] = childrenOf(decorator) as [Node, Node, ...Node[]];
+  let value = cx.expression(first);
+  for (const part of rest) {
+    if (part.name === 'ArgList') {
+      const { positional, keywords } = argumentsOf(cx, part);
+      value = `py.call(${value}, ${positional}${keywords === '' ? '' : `, ${keywords}`})`;
+    } else if (part.name !== '.') {
+      value = `py.attribute(${value}, ${quote(cx.nameOf(part))})`;
+    }
+  }
+  return value;
 }

@@ -9,6 +9,8 @@ export interface Scope {
   readonly locals: Set<string>;
   readonly globals: Set<string>;
   readonly nonlocals: Set<string>;
+  /** The first parameter of a function: what `super()` is about. */
+  self?: string;
 }
 
 export type Resolved = 'local' | 'global' | 'class';

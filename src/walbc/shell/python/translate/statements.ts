@@ -8,7 +8,7 @@ import {
 } from './blocks.ts';
 import type { Context } from './context.ts';
 import { expression, operatorFunction, yielded } from './expressions.ts';
-import { classStatement, functionStatement } from './functions.ts';
+import { classStatement, decoratedStatement, functionStatement } from './functions.ts';
 import { values } from './lists.ts';
 import { quote } from './literals.ts';
 import { importedNames } from './scope.ts';
@@ -46,11 +46,11 @@ const STATEMENTS: Readonly<Record<string, Translate>> = {
   WithStatement: withStatement,
   FunctionDefinition: functionStatement,
   ClassDefinition: classStatement,
+  DecoratedStatement: decoratedStatement,
 };
 
 /** What Python has and the shell has not, and what to write instead. */
 const REFUSED: Readonly<Record<string, string>> = {
-  DecoratedStatement: 'decorators (@) are not supported; call the function: f = decorator(f)',
   MatchStatement: 'match is not supported; write if and elif',
   TypeDefinition: 'type aliases are not supported; they mean nothing at run time',
 };
