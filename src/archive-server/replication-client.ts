@@ -28,6 +28,7 @@ import {
   TaskKind,
 } from '../rpc/index.ts';
 import { endAfterAck, expectMessage } from '../server/expect-message.ts';
+import { atPeer } from '../server/peer-error.ts';
 import type { ServerCore } from '../server/server-core.ts';
 import { withStallLimit } from '../server/stall-limit.ts';
 import type { TaskHandle } from '../server/task-log.ts';
@@ -173,7 +174,7 @@ async function replicate(
 async function introduce(
   { core }: ClientHost,
   volume: ArchiveVolume,
-  { doResync }: Settings,
+  { doResync, address }: Settings,
   stream: ClientSession['stream'],
 ): Promise<ServerIdentity> {
   const value = {
@@ -184,12 +185,21 @@ async function introduce(
     client: core.identity,
   };
   await stream.send({ message: { $case: 'hello', value } });
-  return expectMessage(stream, 'accept');
+  return answer(address, expectMessage(stream, 'accept'));
+}
+
+/** What the destination answers, or its refusal as such. */
+async function answer<T>(peer: string, promise: Promise<T>): Promise<T> {
+  try {
+    return await promise;
+  } catch (error) {
+    throw atPeer(peer, error);
+  }
 }
 
 /** What the destination has chosen by its own state. */
 async function firstTransfer(session: ClientSession): Promise<void> {
-  const kind = await expectMessage(session.stream, 'chosen');
+  const kind = await answer(session.task.peer, expectMessage(session.stream, 'chosen'));
   session.volume.log.info({ peer: session.task.peer, kind }, 'replication begins');
   if (kind === ReplicationKind.FULL) await sendFull(session);
   else if (kind === ReplicationKind.RESYNC) await sendResync(session);

@@ -129,6 +129,7 @@ export const archiveModel: StateModel<ArchiveState, ArchiveTrigger, ArchiveActio
         via: 'ClearVol',
         to: ['Clear'],
         hint: '`clear-vol` (deletes the base image and all diffs)',
+        loses: true,
       },
       {
         trigger: 'reset-vol',
@@ -136,6 +137,7 @@ export const archiveModel: StateModel<ArchiveState, ArchiveTrigger, ArchiveActio
         via: 'ResetVol',
         to: ['SyncReady'],
         hint: '`reset-vol` (deletes the base image and all diffs)',
+        loses: true,
       },
       {
         // Full backup, or full replication as the server.

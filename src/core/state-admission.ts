@@ -179,14 +179,25 @@ function endOf<S extends string, T extends string>(
   return next === undefined ? end : endOf(table, next);
 }
 
-/**
- * Shortest way of commands from `from` (for a temporary state: from where it ends) to one of
- * `needed`, as phrases; empty when nothing has to be run, undefined when there is no way.
- */
+/** A way on which nothing is lost, if there is one; else any. */
 function stepsTo<S extends string, T extends string>(
   table: TransitionTable<S, T>,
   from: S,
   needed: readonly S[],
+): string[] | undefined {
+  const harmless = table.transitions.filter((row) => row.loses !== true);
+  return shortestSteps(table, from, needed, harmless) ?? shortestSteps(table, from, needed);
+}
+
+/**
+ * Shortest way of commands from `from` (for a temporary state: from where it ends) to one of
+ * `needed`, as phrases; empty when nothing has to be run, undefined when there is no way.
+ */
+function shortestSteps<S extends string, T extends string>(
+  table: TransitionTable<S, T>,
+  from: S,
+  needed: readonly S[],
+  rows = table.transitions,
 ): string[] | undefined {
   const under = table.transitions.find((row) => row.via === from);
   const start = under === undefined ? from : endOf(table, under);
@@ -194,7 +205,7 @@ function stepsTo<S extends string, T extends string>(
   // A Map keeps insertion order and may grow while it is walked: this is a breadth-first search.
   for (const [state, steps] of reached) {
     if (needed.includes(state)) return steps;
-    for (const [next, phrases] of edgesFrom(table, state)) {
+    for (const [next, phrases] of edgesFrom(table, state, rows)) {
       if (!reached.has(next)) reached.set(next, [...steps, phrases.join(' or ')]);
     }
   }
@@ -204,9 +215,10 @@ function stepsTo<S extends string, T extends string>(
 function edgesFrom<S extends string, T extends string>(
   table: TransitionTable<S, T>,
   state: S,
+  rows: readonly TransitionRow<S, T>[],
 ): Map<S, string[]> {
   const edges = new Map<S, string[]>();
-  for (const row of table.transitions) {
+  for (const row of rows) {
     if (row.hint === undefined || !row.from.includes(state)) continue;
     const end = endOf(table, row);
     edges.set(end, [...(edges.get(end) ?? []), row.hint]);

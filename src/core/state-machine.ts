@@ -27,6 +27,8 @@ export interface TransitionRow<State extends string, Trigger extends string> {
   readonly continues?: Trigger;
   /** What an operator runs to get it, and what is lost by it; absent where only servers start it. */
   readonly hint?: string;
+  /** Something is lost by it: advised only where nothing else leads to the state that is needed. */
+  readonly loses?: boolean;
   /** Happens all the time (a transfer): logged at debug level. */
   readonly isRoutine?: boolean;
 }

@@ -74,6 +74,7 @@ export const proxyModel: StateModel<ProxyState, ProxyTrigger, ProxyAction, Proxy
       via: 'ClearVol',
       to: ['Clear'],
       hint: '`clear-vol` (drops diffs not yet delivered)',
+      loses: true,
     },
     {
       // Clear when it was the last archive.
@@ -82,6 +83,7 @@ export const proxyModel: StateModel<ProxyState, ProxyTrigger, ProxyAction, Proxy
       via: 'DeleteArchiveInfo',
       to: ['Stopped', 'Clear'],
       hint: '`archive-info delete`',
+      loses: true,
     },
     { trigger: 'start', from: ['Stopped'], via: 'Start', to: ['Started'], hint: '`start`' },
     { trigger: 'stop', from: ['Started'], via: 'Stop', to: ['Stopped'], hint: '`stop`' },

@@ -29,6 +29,7 @@ import {
   HostType,
   TaskKind,
 } from '../rpc/index.ts';
+import { atPeer } from '../server/peer-error.ts';
 import { withStallLimit } from '../server/stall-limit.ts';
 import type { BackupHost, Run } from './backup-scan.ts';
 import { openFull } from './full-backup.ts';
@@ -137,6 +138,8 @@ async function openSession(
     }
     const stream = limited(channel.bidi(ArchiveRpc.fullSync, { signal }));
     return await openFull(stream, hello, work, isFromStart);
+  } catch (error) {
+    throw atPeer(archive, error);
   } finally {
     cancelTimer();
   }

@@ -91,6 +91,7 @@ export const storageModel: StateModel<StorageState, StorageTrigger, StorageActio
         via: 'ClearVol',
         to: ['Clear'],
         hint: '`clear-vol`',
+        loses: true,
       },
       {
         trigger: 'start-standby',
@@ -128,6 +129,7 @@ export const storageModel: StateModel<StorageState, StorageTrigger, StorageActio
         via: 'Reset',
         to: ['SyncReady'],
         hint: '`reset-vol` (drops log not yet delivered)',
+        loses: true,
       },
       {
         trigger: 'start-target',

@@ -97,6 +97,15 @@ describe('a refusal says what was found, what is needed and how to get there', (
     });
   });
 
+  it('advises a step that loses data only where nothing else leads there', () => {
+    expect(refusal(archiveModel, 'replication', onArchive('Stopped'))).toMatchObject({
+      message: 'volume v is Stopped; replication needs SyncReady or Archived: run `start`',
+    });
+    expect(refusal(archiveModel, 'full-backup', onArchive('Stopped'))?.message).toContain(
+      'run `reset-vol` (deletes',
+    );
+  });
+
   it('is busy when waiting is enough, wrong-state when something must be run', () => {
     expect(refusal(archiveModel, 'hash-backup', onArchive('WdiffRecv'))?.code).toBe('busy');
     expect(refusal(archiveModel, 'restore', onArchive('Start'))?.code).toBe('busy');

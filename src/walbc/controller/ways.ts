@@ -193,13 +193,20 @@ export function wrongState(
   );
 }
 
-/** The error of a server with calls in place of the commands it advises. */
-export function inCalls(error: WalbError, s: ServerParam, sLayout: ServerLayout): WalbError {
+/**
+ * The error of a server with calls in place of the commands it advises: for that server, or for the one
+ * whose refusal it passes on (`peer`). Of a peer that the layout does not know commands stay commands.
+ */
+export function inCalls(error: WalbError, asked: ServerParam, sLayout: ServerLayout): WalbError {
   const { volume, advice, ...details } = error.details;
+  const { peer } = details;
+  const s =
+    peer === undefined ? asked : sLayout.get_all().find((one) => one.get_host_port() === peer);
   if (!['wrong-state', 'busy'].includes(error.code) || typeof volume !== 'string') return error;
   const message = error.message.replace(
     /`([^`]+)`/g,
-    (text, command: string) => callOf(command, { s, vol: volume, sLayout }) ?? text,
+    (text, command: string) =>
+      (s === undefined ? undefined : callOf(command, { s, vol: volume, sLayout })) ?? text,
   );
   void advice; // It is in the message.
   return new WalbError(error.code, message, {

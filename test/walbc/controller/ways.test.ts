@@ -165,6 +165,20 @@ describe('messages', () => {
     );
   });
 
+  test('a refusal that a server passes on is advised at the server it is from', () => {
+    const archive = new ServerConnectionParam('a0', 'archive', 1, K_ARCHIVE);
+    const layout = new ServerLayout([s0], [p0], [archive]);
+    const refused = (peer: string): WalbError =>
+      new WalbError('wrong-state', `${peer} answers: volume vol is Archived: run \`stop\``, {
+        details: { volume: 'vol', peer },
+      });
+    expect(inCalls(refused('archive:1'), s0, layout).message).toBe(
+      `archive:1 answers: volume vol is Archived: run walbc.stop(a0, 'vol')`,
+    );
+    // Under an address that the layout does not have, it may be any server.
+    expect(inCalls(refused('x:1'), s0, layout).message).toMatch(/run `stop`$/);
+  });
+
   test('other errors are left as they are', () => {
     const error = new WalbError('io', 'run `stop`', { details: { volume: 'vol' } });
     expect(inCalls(error, s0, sLayout)).toBe(error);
