@@ -15,6 +15,7 @@ import { type CallOptions, type Millis, WalbError } from '../core/index.ts';
 import { checkPlainAllowed, parseAddress } from './address.ts';
 import { cancelled, watchSignal } from './call-state.ts';
 import type { RawStream, RawTransport } from './channel.ts';
+import { ConnectingSockets } from './connecting-sockets.ts';
 import { errorOfStatus } from './grpc-status.ts';
 import { fromBuffer, GrpcStream, toBuffer } from './grpc-stream.ts';
 import { MAX_FRAME, MAX_TIMEOUT_MS, PROTOCOL_VERSION } from './limits.ts';
@@ -84,6 +85,7 @@ export class GrpcTransport implements RawTransport {
   readonly address: string;
   readonly #options: GrpcClientOptions;
   readonly #calls = new Set<RawStream>();
+  readonly #connecting = new ConnectingSockets();
   #current: Client | undefined;
   #closed = false;
 
@@ -102,18 +104,20 @@ export class GrpcTransport implements RawTransport {
     if (options.signal?.aborted === true) throw cancelled(options.signal.reason);
     if (this.#closed) throw new WalbError('cancelled', `the channel to ${this.address} is closed`);
     const client = this.#client();
-    const call = client.makeBidiStreamRequest(
-      path,
-      toBuffer,
-      fromBuffer,
-      this.#metadata(),
-      callOptions(options.timeout),
+    const call = this.#connecting.during(() =>
+      client.makeBidiStreamRequest(
+        path,
+        toBuffer,
+        fromBuffer,
+        this.#metadata(),
+        callOptions(options.timeout),
+      ),
     );
     const stream = new GrpcStream(call, () => call.cancel());
     const watches = [
       () => this.#calls.delete(stream),
       watchSignal(stream, options.signal),
-      this.#watchConnect(stream, client, path),
+      this.#connecting.during(() => this.#watchConnect(stream, client, path)),
     ];
     this.#calls.add(stream);
     this.#settle(call, stream, path, () => {
@@ -127,6 +131,7 @@ export class GrpcTransport implements RawTransport {
     for (const call of this.#calls) call.cancel(new Error('the channel was closed'));
     this.#current?.close();
     this.#current = undefined;
+    this.#connecting.destroy();
   }
 
   /**

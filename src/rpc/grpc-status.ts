@@ -77,6 +77,7 @@ function plainCause(details: string): string {
     .replace(/^No connection established\. Last error: (Error: )?/, '')
     .replace(/\.? ?Resolution note: .*$/s, '')
     .replace(/^connect ECONNREFUSED \S+$/, 'nothing listens there (ECONNREFUSED)')
+    .replace(/^Deadline exceeded after ([\d.]+)s.*$/s, 'waited $1 s')
     .trim();
 }
 
