@@ -46,7 +46,7 @@ export class FileImageStore implements ImageStore {
   }
 
   /** A file has any size. */
-  requireSize(): void {}
+  requireCreatable(): void {}
 
   async createBase(size: Bytes): Promise<void> {
     const present = this.baseSize();

@@ -127,7 +127,7 @@ async function agreeOnStart(
     const backup = backupOf(start);
     const answer = judgeResume(volume, backup);
     if (answer.startLb > 0) {
-      clearFrom(volume, answer.startLb);
+      await clearFrom(volume, answer.startLb);
       volume.log.info({ startLb: answer.startLb }, 'an interrupted full backup goes on');
       return { backup, startLb: answer.startLb };
     }
@@ -150,7 +150,7 @@ async function agreeOnStart(
 function requireFit(volume: ArchiveVolume, { sizeLb }: BackupHello): void {
   const present = volume.images.baseSize();
   const size = lbToBytes(sizeLb);
-  volume.images.requireSize(size);
+  volume.images.requireCreatable(size);
   if (present === undefined || present <= size) return;
   throw new WalbError(
     'conflict',

@@ -46,8 +46,11 @@ export interface ImageStore {
   baseSize(): Bytes | undefined;
   /** Bytes the base image really takes, where the store can tell; 0 otherwise. */
   baseAllocated(): Bytes;
-  /** Throws `invalid-argument` for a size that no image of this store can have exactly. */
-  requireSize(size: Bytes): void;
+  /**
+   * Throws `invalid-argument` when there can be no base image of exactly this size, or none of this volume:
+   * to be asked before anything is given up for a new one.
+   */
+  requireCreatable(size: Bytes): void;
   /**
    * A base image of exactly `size` bytes to be written from the start. An existing one is emptied and
    * grown; throws `conflict` when it is larger, `invalid-argument` for a size the store can not make

@@ -15,6 +15,7 @@ import {
 import { checksum } from '../kernels/index.ts';
 import { CompressionKind, type ImageBulk, type ImageChunk } from '../rpc/index.ts';
 import { decompress } from '../wdiff/index.ts';
+import { punchInSteps } from './punch-in-steps.ts';
 import type { ImageCopy, ResumePoint } from './resume-point.ts';
 import type { ArchiveVolume } from './volume.ts';
 
@@ -134,17 +135,17 @@ export class ImageWriter {
 
 /**
  * Makes the image ready to be resumed at `startLb`: what was written beyond goes, since zeros are not
- * written where a new image has them.
+ * written where a new image has them. Throws `cancelled` on a force stop.
  */
-export function clearFrom({ images }: ArchiveVolume, startLb: Lb): void {
+export async function clearFrom(volume: ArchiveVolume, startLb: Lb): Promise<void> {
+  const { images, core } = volume;
   if (!images.newBaseIsZero) return;
-  const image = images.openBase('update');
-  try {
-    const from = lbToBytes(startLb);
-    if (from < image.size()) image.punch(from, image.size() - from);
-  } finally {
-    image.close();
-  }
+  using open = new DisposableStack();
+  const image = open.adopt(images.openBase('update'), (handle) => handle.close());
+  await punchInSteps(image, lbToBytes(startLb), image.size(), () => {
+    volume.requireRunning('clearing an image');
+    return core.clock.yield();
+  });
 }
 
 /** The bulk's data, verified. Throws `corrupt`. */

@@ -69,20 +69,13 @@ export class LvmImageStore implements ImageStore {
     return Math.round((base.size * (base.usedPercent ?? 0)) / 100);
   }
 
-  requireSize(size: Bytes): void {
-    const { extentSize, group } = this.#group;
-    if (size > 0 && size % extentSize === 0) return;
-    throw new WalbError(
-      'invalid-argument',
-      `volume ${this.#volume} has ${size} bytes, no multiple of the extent size ${extentSize} of volume group ${group}, and its image must be just as large: \`vgchange --physicalextentsize\` makes extents smaller`,
-      { details: { volume: this.#volume, size, extentSize } },
-    );
+  requireCreatable(size: Bytes): void {
+    checkDeviceNames(this.#group.group, this.#volume);
+    this.#requireWholeExtents(size);
   }
 
   async createBase(size: Bytes): Promise<void> {
-    const { group } = this.#group;
-    checkDeviceNames(group, this.#volume);
-    this.requireSize(size);
+    this.requireCreatable(size);
     await this.#group.change(async () => {
       const present = this.#find('base');
       if (present !== undefined && present.size > size) throw this.#tooLarge(present, size);
@@ -109,14 +102,14 @@ export class LvmImageStore implements ImageStore {
   }
 
   openBase(mode: 'read' | 'update'): FileHandle {
-    return this.#files.open(this.#pathOf(this.#requireBase()), mode);
+    return this.#open(this.#requireBase().name, mode);
   }
 
   async growBase(size: Bytes): Promise<void> {
     await this.#group.change(async () => {
       const base = this.#requireBase();
       if (size > base.size) {
-        this.requireSize(size);
+        this.#requireWholeExtents(size);
         await this.#resizeBase(base, size);
       }
     });
@@ -159,7 +152,7 @@ export class LvmImageStore implements ImageStore {
       await this.#group.remove(target);
       await this.#copy(origin, imageName(target), base.size);
     });
-    return this.#files.open(this.#group.devicePath(imageName(target)), 'update');
+    return this.#open(imageName(target), 'update');
   }
 
   async #copy(origin: LogicalVolume, name: string, size: Bytes): Promise<void> {
@@ -225,7 +218,7 @@ export class LvmImageStore implements ImageStore {
   #makeColdImages(): ColdImages {
     return {
       keep: (gid, restoring) => this.#keepCold(gid, restoring),
-      open: (gid) => this.#files.open(this.#pathOf(this.#require('cold', gid)), 'read'),
+      open: (gid) => this.#open(this.#require('cold', gid).name, 'read'),
       delete: (gid) => this.#delete('cold', gid),
       beginPromotion: (gid) => this.#beginPromotion(gid),
       finishPromotion: (gid) => this.#finishPromotion(gid),
@@ -309,6 +302,11 @@ export class LvmImageStore implements ImageStore {
     return this.#group.find(this.#image(role, gid));
   }
 
+  #open(name: string, mode: 'read' | 'update'): FileHandle {
+    const { isThin } = this.#group;
+    return this.#files.open(this.#group.devicePath(name), mode, { isThinVolume: isThin });
+  }
+
   #pathOf({ name }: LogicalVolume): string {
     return this.#group.devicePath(name);
   }
@@ -328,6 +326,16 @@ export class LvmImageStore implements ImageStore {
       'not-found',
       `there is no ${role} image of snapshot ${gid} of volume ${this.#volume}; there are: ${have.join(', ') || 'none'}`,
       { details: { volume: this.#volume, gid } },
+    );
+  }
+
+  #requireWholeExtents(size: Bytes): void {
+    const { extentSize, group } = this.#group;
+    if (size > 0 && size % extentSize === 0) return;
+    throw new WalbError(
+      'invalid-argument',
+      `volume ${this.#volume} has ${size} bytes, no multiple of the extent size ${extentSize} of volume group ${group}, and its image must be just as large: \`vgchange --physicalextentsize\` makes extents smaller`,
+      { details: { volume: this.#volume, size, extentSize } },
     );
   }
 

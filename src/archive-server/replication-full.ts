@@ -65,6 +65,7 @@ function checkFull({ hello, volume }: ServerSession, message: ReplicationFull): 
   const present = volume.images.baseSize();
   const size = lbToBytes(sizeLb);
   if (size < 1) throw new WalbError('invalid-argument', 'a volume has at least one block');
+  volume.images.requireCreatable(size);
   if (present !== undefined && present > size) {
     throw new WalbError(
       'conflict',
@@ -81,7 +82,7 @@ async function prepare(volume: ArchiveVolume, resume: ResumePoint, copy: FullCop
   const { catalogue, images } = volume;
   const done = resume.doneOf(copy);
   if (done > 0) {
-    clearFrom(volume, done);
+    await clearFrom(volume, done);
     return done;
   }
   await volume.forgetData();

@@ -34,6 +34,7 @@ import { requireFit } from './image-fit.ts';
 import { backupPoint } from './interrupted-backup.ts';
 import { replicationPoint } from './interrupted-replication.ts';
 import { Pacer } from './pacer.ts';
+import { punchInSteps } from './punch-in-steps.ts';
 import {
   type Change,
   type ReplicationHost,
@@ -135,7 +136,10 @@ async function overwrite(
       (signal) => writeDifferences(session, image, message, signal),
     ]);
     // The client knows nothing of what lies behind its end.
-    if (image.size() > size) image.punch(size, image.size() - size);
+    await punchInSteps(image, size, image.size(), () => {
+      volume.requireRunning('resync');
+      return volume.core.clock.yield();
+    });
     await image.sync();
   } finally {
     image.close();

@@ -3,14 +3,12 @@
  *
  * Source: semantics.md D.10.
  */
-import { type Bytes, bytesToLb, lbToBytes, MIB, WalbError } from '../core/index.ts';
+import { type Bytes, bytesToLb, lbToBytes, WalbError } from '../core/index.ts';
 import { type Accepted, type ResizeArchiveRequest, TaskKind } from '../rpc/index.ts';
 import type { TaskHandle } from '../server/task-log.ts';
 import { Pacer } from './pacer.ts';
+import { punchInSteps } from './punch-in-steps.ts';
 import type { ArchiveVolume } from './volume.ts';
-
-/** Zeroed in one go: a device without a quick way gets zeros written. */
-const ZERO_STEP: Bytes = 16 * MIB;
 
 /** The image has its new size when it resolves; zeroing of the extension may go on (task id > 0). */
 export async function resizeBase(
@@ -49,11 +47,10 @@ async function zero(
   using open = new DisposableStack();
   const handle = open.adopt(volume.images.openBase('update'), (h) => h.close());
   const pacer = new Pacer(volume.core.clock, volume.forceSignal);
-  for (let at = start; at < end; at += ZERO_STEP) {
+  await punchInSteps(handle, start, end, (position) => {
+    task.set(bytesToLb(position - start));
     volume.requireRunning('resize');
-    handle.punch(at, Math.min(ZERO_STEP, end - at));
-    task.set(bytesToLb(at - start));
-    await pacer.pause();
-  }
+    return pacer.pause();
+  });
   await handle.sync();
 }

@@ -18,6 +18,14 @@ export type OpenMode =
   /** Reading and writing; an existing file is emptied. */
   | 'replace';
 
+export interface OpenOptions {
+  /**
+   * The device is a thin volume: what it discards reads as zeros from then on. With other devices nobody
+   * knows what discarded blocks read as.
+   */
+  readonly isThinVolume?: boolean;
+}
+
 export interface FileHandle {
   readonly path: string;
   readonly isBlockDevice: boolean;
@@ -30,7 +38,7 @@ export interface FileHandle {
   writev(parts: readonly Uint8Array[], position: Bytes): void;
   /** Changes the size; new bytes read as zero. Throws `unsupported` for a block device. */
   truncate(size: Bytes): void;
-  /** Makes the range read as zeros and gives its space back where the file system can. */
+  /** Makes the range read as zeros and gives its space back where the file system or device can. */
   punch(position: Bytes, length: Bytes): void;
   /**
    * Next range that may hold data at or after `position`, or undefined when only a hole follows.
@@ -55,7 +63,7 @@ export interface FileLock {
 }
 
 export interface Files {
-  open(path: string, mode: OpenMode): FileHandle;
+  open(path: string, mode: OpenMode, options?: OpenOptions): FileHandle;
   info(path: string): FileInfo | undefined;
   /** Names in a directory, sorted; empty when the directory does not exist. */
   list(path: string): string[];

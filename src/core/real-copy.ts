@@ -6,9 +6,8 @@
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import type { FileHandle } from './files.ts';
 import { type Bytes, MIB } from './units.ts';
+import { isZero, ZERO_CHUNK } from './zeros.ts';
 
-/** Read and written per call; larger gains nothing in the page cache. */
-const COPY_CHUNK: Bytes = MIB;
 /**
  * Synced after so many bytes: a kernel with too many dirty pages makes the writer wait, and a
  * synchronous write would then stop the whole server.
@@ -26,7 +25,7 @@ export async function copyDataRanges(
 ): Promise<void> {
   const size = source.size();
   target.truncate(size);
-  const chunk = Buffer.alloc(Math.min(COPY_CHUNK, size));
+  const chunk = Buffer.alloc(Math.min(ZERO_CHUNK, size));
   let unsynced: Bytes = 0;
   for (const piece of pieces(source, size, chunk.length)) {
     const filled = chunk.subarray(0, source.read(chunk.subarray(0, piece.length), piece.start));
@@ -49,10 +48,4 @@ function* pieces(source: FileHandle, size: Bytes, most: Bytes) {
       yield { start, length: Math.min(most, end - start) };
     }
   }
-}
-
-const ZEROS = Buffer.alloc(COPY_CHUNK);
-
-function isZero(bytes: Uint8Array): boolean {
-  return ZEROS.subarray(0, bytes.length).equals(bytes);
 }

@@ -9,16 +9,21 @@
 import fs from 'node:fs';
 import { WalbError } from './errors.ts';
 import { assertRange, attempt, fileError, systemCode } from './file-errors.ts';
-import type { FileHandle, OpenMode } from './files.ts';
-import { punchHole, seekData, seekEnd, seekHole } from './real-syscalls.ts';
+import type { FileHandle, OpenMode, OpenOptions } from './files.ts';
+import { discardBlocks, punchHole, seekData, seekEnd, seekHole } from './real-syscalls.ts';
+import { punchThin, type ThinVolume, wholeBlocks } from './thin-punch.ts';
 import { type Bytes, MIB } from './units.ts';
+import { writeZeros } from './zeros.ts';
 
 /** One call transfers at most this; Linux stops at 2 GiB - 4 KiB, the rest is looped. */
 const MAX_TRANSFER: Bytes = 1024 * MIB;
-/** Zeros written per call where a range can not be punched. */
-const ZERO_CHUNK: Bytes = MIB;
-/** Devices punch whole logical blocks; 4096 is a multiple of all in use. */
-const DEVICE_BLOCK: Bytes = 4096;
+/** Answers of a file system or device that can not punch. */
+const NO_PUNCH = new Set(['EOPNOTSUPP', 'ENOTSUP', 'ENOSYS']);
+/**
+ * Answers of a device that does not discard, or not here: ENOTTY where the request is not known, EINVAL for
+ * larger blocks, EBUSY for one that somebody mounted.
+ */
+const NO_DISCARD = new Set([...NO_PUNCH, 'ENOTTY', 'EINVAL', 'EBUSY']);
 
 /** Read and write for the group, nothing for others: backups hold everything a disk holds. */
 const FILE_MODE = 0o640;
@@ -33,17 +38,19 @@ const OPEN_FLAGS: Readonly<Record<OpenMode, number>> = {
 export class RealFileHandle implements FileHandle {
   readonly path: string;
   readonly isBlockDevice: boolean;
+  readonly #isThinVolume: boolean;
   readonly #fd: number;
   #closed = false;
   #syncFailure: WalbError | undefined;
   #running: Promise<void> | undefined;
   #queued: Promise<void> | undefined;
 
-  constructor(path: string, mode: OpenMode) {
+  constructor(path: string, mode: OpenMode, options: OpenOptions = {}) {
     this.path = path;
     this.#fd = attempt('open', path, () => fs.openSync(path, OPEN_FLAGS[mode], FILE_MODE));
     try {
       this.isBlockDevice = kindForOpen(this.#fd, path, mode) === 'block-device';
+      this.#isThinVolume = this.isBlockDevice && options.isThinVolume === true;
     } catch (error) {
       fs.closeSync(this.#fd);
       throw error;
@@ -116,32 +123,42 @@ export class RealFileHandle implements FileHandle {
     assertRange('punch', this.path, position, length);
     const end = Math.min(position + length, this.size());
     if (position >= end) return;
-    const [from, to] = this.isBlockDevice ? wholeBlocks(position, end) : [position, end];
-    if (from < to && this.#deallocate(from, to)) {
-      this.#zero(position, from);
-      this.#zero(to, end);
-    } else {
-      this.#zero(position, end);
+    if (this.#isThinVolume) {
+      punchThin(this.#asThinVolume(), position, end);
+      return;
     }
+    const [from, to] = this.isBlockDevice ? wholeBlocks(position, end) : [position, end];
+    if (from < to && this.#deallocates('punch', punchHole, NO_PUNCH, from, to - from)) {
+      writeZeros(this, position, from);
+      writeZeros(this, to, end);
+    } else {
+      writeZeros(this, position, end);
+    }
+  }
+
+  #asThinVolume(): ThinVolume {
+    return {
+      read: (into, position) => this.read(into, position),
+      write: (from, position) => this.write(from, position),
+      discard: (position, length) =>
+        this.#deallocates('discard', discardBlocks, NO_DISCARD, position, length),
+    };
   }
 
   /** False when the file system or device can not. */
-  #deallocate(start: Bytes, end: Bytes): boolean {
+  #deallocates(
+    operation: string,
+    call: (fd: number, position: Bytes, length: Bytes) => void,
+    refusals: ReadonlySet<string>,
+    position: Bytes,
+    length: Bytes,
+  ): boolean {
     try {
-      punchHole(this.#fd, start, end - start);
+      call(this.#fd, position, length);
       return true;
     } catch (error) {
-      const code = systemCode(error);
-      if (code === 'EOPNOTSUPP' || code === 'ENOTSUP' || code === 'ENOSYS') return false;
-      throw fileError('punch', this.path, error, { position: start, length: end - start });
-    }
-  }
-
-  #zero(start: Bytes, end: Bytes): void {
-    if (start >= end) return;
-    const zeros = new Uint8Array(Math.min(end - start, ZERO_CHUNK));
-    for (let at = start; at < end; at += zeros.length) {
-      this.write(zeros.subarray(0, Math.min(zeros.length, end - at)), at);
+      if (refusals.has(systemCode(error) ?? '')) return false;
+      throw fileError(operation, this.path, error, { position, length });
     }
   }
 
@@ -228,13 +245,6 @@ function kindForOpen(fd: number, path: string, mode: OpenMode): 'file' | 'block-
   if (stat.isBlockDevice() && mode !== 'replace') return 'block-device';
   const what = stat.isBlockDevice() ? 'a block device can not be emptied' : 'it is no file';
   throw new WalbError('invalid-argument', `cannot open ${path}: ${what}`, { details: { path } });
-}
-
-function wholeBlocks(start: Bytes, end: Bytes): [Bytes, Bytes] {
-  return [
-    Math.ceil(start / DEVICE_BLOCK) * DEVICE_BLOCK,
-    Math.floor(end / DEVICE_BLOCK) * DEVICE_BLOCK,
-  ];
 }
 
 function writeParts(fd: number, parts: readonly Uint8Array[], position: Bytes, length: Bytes) {

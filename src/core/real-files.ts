@@ -7,7 +7,7 @@ import fs from 'node:fs';
 import path from 'node:path';
 import { WalbError } from './errors.ts';
 import { attempt, fileError, systemCode } from './file-errors.ts';
-import type { FileHandle, FileInfo, FileLock, Files, OpenMode } from './files.ts';
+import type { FileHandle, FileInfo, FileLock, Files, OpenMode, OpenOptions } from './files.ts';
 import { copyDataRanges } from './real-copy.ts';
 import { RealFileHandle } from './real-file-handle.ts';
 import { lockExclusively, seekEnd } from './real-syscalls.ts';
@@ -23,8 +23,8 @@ const MAX_LOCK_TEXT = 32;
 const NO_REFLINK = new Set(['ENOTSUP', 'EOPNOTSUPP', 'EXDEV', 'EINVAL', 'ENOSYS', 'ENOTTY']);
 
 export class RealFiles implements Files {
-  open(path: string, mode: OpenMode): FileHandle {
-    return new RealFileHandle(path, mode);
+  open(path: string, mode: OpenMode, options?: OpenOptions): FileHandle {
+    return new RealFileHandle(path, mode, options);
   }
 
   info(path: string): FileInfo | undefined {

@@ -14,6 +14,7 @@ const FILE_TRAITS: StoreTraits = {
   newBaseIsZero: true,
   keepsCold: false,
   growsWithRestored: true,
+  givesBack: true,
 };
 
 /** mkfs.xfs makes nothing smaller. */

@@ -8,6 +8,7 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import type { ColdImages, ImageStore } from '../../src/archive-server/image-store.ts';
 import { type ErrorCode, type FileHandle, hasCode } from '../../src/core/index.ts';
 import { RealFiles } from '../../src/core/real-files.ts';
+import { type DiffIo, redo } from '../../src/wdiff/index.ts';
 
 export interface ImageStoreUnderTest {
   readonly store: ImageStore;
@@ -31,6 +32,8 @@ export interface StoreTraits {
   readonly keepsCold: boolean;
   /** Whether a base with restored images can grow. */
   readonly growsWithRestored: boolean;
+  /** Whether zeros that are punched give their space back. */
+  readonly givesBack: boolean;
 }
 
 const BLOCK = 4096;
@@ -130,13 +133,16 @@ export function imageStoreSuite(
 
       it('takes sizes that are not multiples of its step, or says why not', async () => {
         const odd = size + 512;
+        store.requireCreatable(size);
         if (odd % traits.sizeStep === 0) {
+          store.requireCreatable(odd);
           await store.createBase(odd);
           expect(store.baseSize()).toBe(odd);
           using base = opened(store.openBase('read'));
           expect(base.handle.size()).toBe(odd);
           return;
         }
+        refuses('invalid-argument', () => store.requireCreatable(odd));
         await rejects('invalid-argument', store.createBase(odd));
         await expect(store.createBase(odd)).rejects.toThrow(`extent size ${traits.sizeStep}`);
         expect(store.baseSize()).toBeUndefined();
@@ -204,6 +210,86 @@ export function imageStoreSuite(
         expect(store.baseSize()).toBe(2 * size);
         using base = opened(store.openBase('read'));
         expect(isZero(base.handle, size, size)).toBe(true);
+      });
+    });
+
+    describe('zeros and discards (D.6, D.7)', () => {
+      /** Not at the edges of anything, but with whole blocks of any pool inside. */
+      const hole = { start: BLOCK + 512, end: size - 3 * BLOCK - 512 };
+
+      async function fullBase(mark: number): Promise<void> {
+        await makeBase(mark);
+        using base = opened(store.openBase('update'));
+        base.handle.write(new Uint8Array(size).fill(mark), 0);
+        await base.handle.sync();
+      }
+
+      function contentOf(handle: FileHandle): Buffer {
+        const bytes = Buffer.alloc(size);
+        expect(handle.read(bytes, 0)).toBe(size);
+        return bytes;
+      }
+
+      it('punch the range asked for, and nothing else', async () => {
+        await fullBase(7);
+        const handle = await store.beginRestore(8n, NEVER);
+        handle.punch(hole.start, hole.end - hole.start);
+        handle.punch(512, 1024);
+        handle.punch(size - 512, size);
+        const expected = Buffer.alloc(size, 7).fill(0, hole.start, hole.end);
+        expected.fill(0, 512, 1536).fill(0, size - 512);
+        expect(contentOf(handle).equals(expected)).toBe(true);
+        const { path } = await store.commitRestore(8n, handle);
+        using restored = opened(new RealFiles().open(path, 'read'));
+        expect(contentOf(restored.handle).equals(expected)).toBe(true);
+        using base = opened(store.openBase('read'));
+        expect(contentOf(base.handle).equals(Buffer.alloc(size, 7))).toBe(true);
+      });
+
+      it('leave a restored image what it has when the base is punched', async () => {
+        await fullBase(7);
+        const { path } = await store.commitRestore(8n, await store.beginRestore(8n, NEVER));
+        using base = opened(store.openBase('update'));
+        base.handle.punch(0, size);
+        base.handle.write(block(9), BLOCK);
+        await base.handle.sync();
+        using restored = opened(new RealFiles().open(path, 'read'));
+        expect(contentOf(restored.handle).equals(Buffer.alloc(size, 7))).toBe(true);
+        const expected = Buffer.alloc(size).fill(9, BLOCK, 2 * BLOCK);
+        expect(contentOf(base.handle).equals(expected)).toBe(true);
+      });
+
+      for (const discard of ['ignore', 'zero', 'passdown'] as const) {
+        it(`apply a diff with -discard ${discard}`, async () => {
+          await fullBase(7);
+          const pieces: DiffIo[] = [
+            { kind: 'discard', address: 1, blocks: 1 },
+            { kind: 'zero', address: 4, blocks: 3 },
+            { kind: 'discard', address: hole.start / 512, blocks: (hole.end - hole.start) / 512 },
+          ];
+          using base = opened(store.openBase('update'));
+          await redo([pieces], base.handle, { discard });
+          await base.handle.sync();
+          const expected = Buffer.alloc(size, 7).fill(0, 4 * 512, 7 * 512);
+          if (discard !== 'ignore') {
+            expected.fill(0, 512, 1024).fill(0, hole.start, hole.end);
+          }
+          expect(contentOf(base.handle).equals(expected)).toBe(true);
+        });
+      }
+
+      if (!traits.givesBack) return;
+      it('take no space (-discard passdown)', async () => {
+        await fullBase(7);
+        const before = await subject.restart();
+        expect(before.baseAllocated()).toBe(size);
+        using base = opened(before.openBase('update'));
+        const discard: DiffIo = { kind: 'discard', address: 0, blocks: size / 512 };
+        await redo([[discard]], base.handle, { discard: 'passdown' });
+        await base.handle.sync();
+        store = await subject.restart();
+        expect(store.baseAllocated()).toBe(0);
+        expect(baseMark(0)).toBe(0);
       });
     });
 
@@ -487,7 +573,7 @@ interface RestoreOptions {
 }
 
 /** Closes the handle at the end of the block. */
-function opened(handle: FileHandle): Disposable & { readonly handle: FileHandle } {
+export function opened(handle: FileHandle): Disposable & { readonly handle: FileHandle } {
   return { handle, [Symbol.dispose]: () => handle.close() };
 }
 

@@ -79,6 +79,7 @@ imageStoreSuite(
     newBaseIsZero: true,
     keepsCold: true,
     growsWithRestored: true,
+    givesBack: true,
   },
   () => underTest('tp'),
 );
@@ -91,6 +92,7 @@ imageStoreSuite(
     newBaseIsZero: false,
     keepsCold: false,
     growsWithRestored: false,
+    givesBack: false,
   },
   () => underTest(''),
 );

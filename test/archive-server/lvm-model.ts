@@ -102,10 +102,15 @@ export class LvmModel implements LvmCommands {
       lv_tags: [...volume.tags].join(','),
       pool_lv: volume.pool,
       origin: volume.origin,
-      data_percent: volume.isPool || volume.pool !== '' ? '12.50' : '',
+      data_percent: volume.isPool ? '12.50' : volume.pool !== '' ? this.#used(name, volume) : '',
       zero: volume.isPool ? (volume.zeroes ? 'zero' : '') : 'unknown',
     }));
     return report(fields, rows);
+  }
+
+  #used(name: string, { size }: ModelVolume): string {
+    const blocks = fs.statSync(this.device(name), { throwIfNoEntry: false })?.blocks ?? 0;
+    return ((100 * 512 * blocks) / size).toFixed(2);
   }
 
   #create(options: Options, target: string): string {

@@ -13,7 +13,7 @@ import { LvmVolumeGroup } from '../../src/archive-server/lvm-volume-group.ts';
 import { hasCode } from '../../src/core/index.ts';
 import { RealClock } from '../../src/core/real-clock.ts';
 import { RealFiles } from '../../src/core/real-files.ts';
-import { imageStoreSuite } from '../archive-server/image-store-suite.ts';
+import { imageStoreSuite, opened } from '../archive-server/image-store-suite.ts';
 
 const EXTENT = 4 * 1024 * 1024;
 const THIN = { group: 'walbthin', pool: 'tp' };
@@ -77,6 +77,7 @@ imageStoreSuite(
     newBaseIsZero: true,
     keepsCold: true,
     growsWithRestored: true,
+    givesBack: true,
   },
   () => underTest(THIN),
 );
@@ -89,6 +90,7 @@ imageStoreSuite(
     newBaseIsZero: false,
     keepsCold: false,
     growsWithRestored: false,
+    givesBack: false,
   },
   () => underTest(PLAIN),
 );
@@ -96,13 +98,31 @@ imageStoreSuite(
 describe('LVM itself', () => {
   const size = 2 * EXTENT;
 
-  async function withStore(place: Place, body: (store: LvmImageStore) => Promise<void>) {
-    const store = await open(place, `v${++volumes}`);
+  async function withStore(
+    place: Place,
+    body: (store: LvmImageStore, volume: string) => Promise<void>,
+  ) {
+    const volume = `v${++volumes}`;
+    const store = await open(place, volume);
     try {
-      await body(store);
+      await body(store, volume);
     } finally {
       await store.destroy();
     }
+  }
+
+  async function filledBase(store: LvmImageStore, bytes: number): Promise<void> {
+    await store.createBase(bytes);
+    using base = opened(store.openBase('update'));
+    base.handle.write(new Uint8Array(bytes).fill(7), 0);
+    await base.handle.sync();
+  }
+
+  function contentOf(store: LvmImageStore): Buffer {
+    using base = opened(store.openBase('read'));
+    const bytes = Buffer.alloc(base.handle.size());
+    base.handle.read(bytes, 0);
+    return bytes;
   }
 
   it('answers what is missing at start (D.1)', async () => {
@@ -136,6 +156,57 @@ describe('LVM itself', () => {
       await store.growBase(2 * size);
       expect(store.baseAllocated()).toBe(EXTENT);
     });
+  });
+
+  it('has back what was punched, also after the host was started again', async () => {
+    await withStore(THIN, async (store, volume) => {
+      await filledBase(store, 16 * EXTENT);
+      using base = opened(store.openBase('update'));
+      // Blocks of this pool have 64 KiB: the one that is cut stays, and reads as zeros where it was punched.
+      base.handle.punch(0, 15 * EXTENT + 4096);
+      await base.handle.sync();
+      base.handle.close();
+      await execa('vgchange', ['--activate', 'n', THIN.group]);
+      const again = await open(THIN, volume);
+      expect(again.baseAllocated()).toBe(EXTENT);
+      expect(contentOf(again).indexOf(7)).toBe(15 * EXTENT + 4096);
+    });
+  });
+
+  it('reads zeros where discards meet other I/O on the same blocks', async () => {
+    await withStore(THIN, async (store) => {
+      await filledBase(store, 16 * EXTENT);
+      const { path } = await store.commitRestore(1n, await store.beginRestore(1n, NEVER));
+      // Each write makes the snapshot take a block of its own, which keeps the shared one busy.
+      const dd = ['if=/dev/zero', `of=${path}`, 'bs=4k', 'seek=1', 'count=16000', 'oflag=direct'];
+      const writer = execa('dd', dd);
+      using base = opened(store.openBase('update'));
+      for (let at = 0; at < 16 * EXTENT; at += EXTENT) {
+        base.handle.punch(at, EXTENT);
+        await base.handle.sync();
+      }
+      await writer;
+      base.handle.close();
+      expect(contentOf(store).every((byte) => byte === 0)).toBe(true);
+    });
+  });
+
+  it('writes zeros where the pool ignores discards', async () => {
+    const place = { group: THIN.group, pool: 'tpi' };
+    const pool = ['--type', 'thin-pool', '--size', '64m', '--discards', 'ignore', '--name', 'tpi'];
+    await execa('lvcreate', ['--yes', ...pool, THIN.group]);
+    try {
+      await withStore(place, async (store) => {
+        await filledBase(store, size);
+        using base = opened(store.openBase('update'));
+        base.handle.punch(4096, size);
+        await base.handle.sync();
+        base.handle.close();
+        expect(contentOf(store).lastIndexOf(7)).toBe(4095);
+      });
+    } finally {
+      await execa('lvremove', ['--force', `${place.group}/${place.pool}`]);
+    }
   });
 
   it('fails with no-space when the group is full, and leaves nothing', async () => {
