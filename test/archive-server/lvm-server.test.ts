@@ -13,7 +13,9 @@ import {
   type FullSyncUp,
   HostType,
   StopMode,
+  stateToMessage,
 } from '../../src/rpc/index.ts';
+import { metaState, snapshot } from '../../src/wdiff/index.ts';
 import { LvmModel } from './lvm-model.ts';
 import {
   cleanDiff,
@@ -138,6 +140,43 @@ describe.each(['', 'tp'])('archive in a volume group, pool %j', (pool) => {
       message: expect.stringContaining(`extent size ${EXTENT}`),
     });
     expect((await channel.unary(ControlRpc.getState, { volume })).state).toBe('SyncReady');
+  });
+
+  it('refuses an image of such a size from another archive, and keeps what it has', async () => {
+    const { channel, archive } = await start(pool);
+    const stream = channel.bidi(ArchiveRpc.serveReplication, { timeout: 20_000 });
+    const archiveUuid = new Uint8Array(16).fill(3);
+    const hello = { volume, hostType: HostType.ARCHIVE, archiveUuid, doResync: false };
+    await stream.send({ message: { $case: 'hello', value: { ...hello, client: undefined } } });
+    const image = { sizeLb: (SIZE + EXTENT / 2) / LB_SIZE, bulkLb: 8, compression: undefined };
+    const base = stateToMessage(metaState(snapshot(5n), 1));
+    const full = { ...image, base, uuid: UUID, archiveUuid };
+    await stream.send({ message: { $case: 'full', value: full } });
+    const answers: string[] = [];
+    const read = async (): Promise<void> => {
+      for (;;) answers.push((await stream.receive())?.message?.$case ?? 'nothing');
+    };
+    await expect(read()).rejects.toMatchObject({
+      code: 'invalid-argument',
+      message: expect.stringContaining(`extent size ${EXTENT}`),
+    });
+    expect(answers).not.toContain('fullFrom');
+    await expect.poll(() => archive.server.state(volume)).toBe('SyncReady');
+    expect(model.ran.filter((command) => command.startsWith('lvcreate'))).toEqual([]);
+  });
+
+  it('refuses a volume whose devices can have no name before anything is given up', async () => {
+    const { channel } = await start(pool);
+    const long = `v${'-'.repeat(60)}`;
+    await channel.unary(ControlRpc.initVolume, { volume: long, devicePath: '' });
+    const stream = channel.bidi(ArchiveRpc.fullSync, { timeout: 20_000 });
+    const size = { sizeLb: SIZE / LB_SIZE, timestamp: 1, bulkLb: 8, compression: undefined };
+    const hello = { volume: long, hostType: HostType.STORAGE, ...size };
+    await stream.send({ message: { $case: 'hello', value: hello } });
+    await expect(stream.receive()).rejects.toMatchObject({
+      code: 'invalid-argument',
+      message: expect.stringContaining('hyphens count twice'),
+    });
   });
 
   it('says where images are', async () => {
