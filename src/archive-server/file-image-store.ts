@@ -101,10 +101,15 @@ export class FileImageStore implements ImageStore {
       .sort((a, b) => (a.gid < b.gid ? -1 : 1));
   }
 
-  async beginRestore(gid: Gid, signal: AbortSignal): Promise<FileHandle> {
+  async beginRestore(
+    gid: Gid,
+    signal: AbortSignal,
+    _source?: Gid,
+    onCopied?: (position: Bytes) => void,
+  ): Promise<FileHandle> {
     const path = this.#temporaryPath(gid);
     this.#files.remove(path);
-    await this.#files.clone(this.#basePath, path, signal);
+    await this.#files.clone(this.#basePath, path, signal, onCopied);
     return this.#files.open(path, 'update');
   }
 

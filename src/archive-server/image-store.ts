@@ -74,9 +74,15 @@ export interface ImageStore {
   restored(): StoredImage[];
   /**
    * A writable copy of the base image, or of the cold snapshot `source`, as large as the base; not yet
-   * listed. `abandonRestore` or `commitRestore` ends it.
+   * listed. `abandonRestore` or `commitRestore` ends it. Where blocks can not be shared, `onCopied` is told
+   * up to where the copy is.
    */
-  beginRestore(gid: Gid, signal: AbortSignal, source?: Gid): Promise<FileHandle>;
+  beginRestore(
+    gid: Gid,
+    signal: AbortSignal,
+    source?: Gid,
+    onCopied?: (position: Bytes) => void,
+  ): Promise<FileHandle>;
   /** Lists the copy under its gid, durably. The handle is closed. */
   commitRestore(gid: Gid, handle: FileHandle): Promise<StoredImage>;
   abandonRestore(gid: Gid, handle: FileHandle | undefined): Promise<void>;

@@ -9,7 +9,14 @@
  *
  * Source: semantics.md D.6.
  */
-import { type FileHandle, type Gid, hasCode, type UnixSeconds, WalbError } from '../core/index.ts';
+import {
+  bytesToLb,
+  type FileHandle,
+  type Gid,
+  hasCode,
+  type UnixSeconds,
+  WalbError,
+} from '../core/index.ts';
 import { type Accepted, TaskKind } from '../rpc/index.ts';
 import type { TaskHandle } from '../server/task-log.ts';
 import {
@@ -89,7 +96,9 @@ async function tryRestore(
   let handle: FileHandle | undefined;
   try {
     const cold = nearestCold(volume, gid);
-    handle = await images.beginRestore(gid, volume.forceSignal, cold?.base.b);
+    handle = await images.beginRestore(gid, volume.forceSignal, cold?.base.b, (position) =>
+      task.set(bytesToLb(position)),
+    );
     if (cold === undefined && hasMoved()) {
       await images.abandonRestore(gid, handle);
       return false;

@@ -81,9 +81,15 @@ export interface Files {
   syncDirectory(path: string): Promise<void>;
   /**
    * Copies a file, sharing its blocks where the file system can (reflink), otherwise copying its
-   * data ranges and leaving holes as holes. `to` must not exist. Synced when it resolves.
+   * data ranges and leaving holes as holes. `to` must not exist. Synced when it resolves. `onCopied` is
+   * told up to where a copy is.
    */
-  clone(from: string, to: string, signal?: AbortSignal): Promise<'reflink' | 'copy'>;
+  clone(
+    from: string,
+    to: string,
+    signal?: AbortSignal,
+    onCopied?: (position: Bytes) => void,
+  ): Promise<'reflink' | 'copy'>;
   /** Bytes an ordinary user may still write to the file system that holds `path`. */
   freeBytes(path: string): Bytes;
   /** Size of that file system. */

@@ -16,12 +16,12 @@ const SYNC_INTERVAL: Bytes = 64 * MIB;
 
 /**
  * `target` is new and empty; it is synced when this resolves. Lets others run after each chunk (about
- * a millisecond of work); `check` is called then and stops the copy by throwing.
+ * a millisecond of work); `check` is called then with how far the copy is, and stops it by throwing.
  */
 export async function copyDataRanges(
   source: FileHandle,
   target: FileHandle,
-  check: () => void,
+  check: (position: Bytes) => void,
 ): Promise<void> {
   const size = source.size();
   target.truncate(size);
@@ -36,7 +36,7 @@ export async function copyDataRanges(
       unsynced = 0;
     }
     await nextTurn();
-    check();
+    check(piece.start + piece.length);
   }
   await target.sync();
 }

@@ -88,7 +88,12 @@ export class RealFiles implements Files {
     }
   }
 
-  async clone(from: string, to: string, signal?: AbortSignal): Promise<'reflink' | 'copy'> {
+  async clone(
+    from: string,
+    to: string,
+    signal?: AbortSignal,
+    onCopied: (position: Bytes) => void = () => {},
+  ): Promise<'reflink' | 'copy'> {
     throwIfAborted(signal, from);
     if (this.info(from)?.kind === 'file' && (await reflink(from, to))) {
       await this.#syncOrRemove(to);
@@ -97,16 +102,23 @@ export class RealFiles implements Files {
     const source = this.open(from, 'read');
     try {
       const target = this.open(to, 'create');
-      await this.#copy(source, target, signal);
+      await this.#copy(source, target, (position) => {
+        throwIfAborted(signal, from);
+        onCopied(position);
+      });
     } finally {
       source.close();
     }
     return 'copy';
   }
 
-  async #copy(source: FileHandle, target: FileHandle, signal?: AbortSignal): Promise<void> {
+  async #copy(
+    source: FileHandle,
+    target: FileHandle,
+    check: (position: Bytes) => void,
+  ): Promise<void> {
     try {
-      await copyDataRanges(source, target, () => throwIfAborted(signal, source.path));
+      await copyDataRanges(source, target, check);
     } catch (error) {
       this.remove(target.path);
       throw error;

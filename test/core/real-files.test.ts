@@ -129,6 +129,25 @@ describe('RealFiles', () => {
     files.lock(lock).release();
   });
 
+  it('tells how far a copy is', async () => {
+    const directory = workDirectory();
+    const source = files.open(`${directory}/a`, 'create');
+    // Data at both ends, a hole between.
+    source.truncate(8 * MIB);
+    for (const start of [0, 7 * MIB]) source.write(Buffer.alloc(MIB, 1), start);
+    const error = Object.assign(new Error('ENOTSUP'), { code: 'ENOTSUP' });
+    vi.spyOn(fs.promises, 'copyFile').mockRejectedValue(error);
+    const told: number[] = [];
+    const how = await files.clone(`${directory}/a`, `${directory}/b`, undefined, (position) =>
+      told.push(position),
+    );
+    expect(how).toBe('copy');
+    expect(told).toEqual(told.toSorted((a, b) => a - b));
+    expect(told).toContain(MIB);
+    expect(told.at(-1)).toBe(8 * MIB);
+    source.close();
+  });
+
   it('clones in pieces that let others run, and stops in the middle', async () => {
     const directory = workDirectory();
     const source = files.open(`${directory}/a`, 'create');

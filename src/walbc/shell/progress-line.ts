@@ -66,12 +66,14 @@ export class ProgressLine {
   report(report: WaitReport | undefined): void {
     // A wait within the call has ended; the last look stays until the next one.
     if (report === undefined) return;
-    if (report.what !== this.#report?.what || report.server !== this.#report.server) {
+    const bytes = progressOf(report)?.done;
+    const isOther = report.what !== this.#report?.what || report.server !== this.#report.server;
+    // A restore copies the base and then writes the diffs: the next part begins at 0.
+    if (isOther || (bytes ?? 0) < (this.#last?.bytes ?? 0)) {
       this.#first = undefined;
       this.#last = undefined;
     }
     this.#report = report;
-    const bytes = progressOf(report)?.done;
     if (bytes === undefined) return;
     const sample = { at: this.#now(), bytes };
     this.#first ??= sample;

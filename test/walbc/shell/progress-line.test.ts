@@ -111,6 +111,21 @@ describe('when it is drawn', () => {
     expect(last).toContain('100 MiB/s');
   });
 
+  test('a part that begins again has a rate of its own', () => {
+    const { line, text } = screen();
+    line.start('restore');
+    line.report(report(0, 1024 * MIB_LB));
+    vi.advanceTimersByTime(1000);
+    line.report(report(1024 * MIB_LB, 1024 * MIB_LB));
+    vi.advanceTimersByTime(1000);
+    line.report(report(0, 1024 * MIB_LB));
+    vi.advanceTimersByTime(1000);
+    line.report(report(10 * MIB_LB, 1024 * MIB_LB));
+    vi.advanceTimersByTime(200);
+    line.stop();
+    expect(text().split('\r\x1b[K').at(-2)).toContain('0% of 1 GiB, 10 MiB/s, 1:41 left');
+  });
+
   test('never wider than the terminal', () => {
     const { line, text } = screen(20);
     line.start('a_method_with_a_long_name_that_goes_on');
