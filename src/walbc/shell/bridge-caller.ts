@@ -6,7 +6,7 @@
  */
 import { type MessagePort, receiveMessageOnPort } from 'node:worker_threads';
 import { WalbError } from '../../core/index.ts';
-import { interruptible, KeyboardInterrupt } from './interruptible.ts';
+import { checkInterrupt, interruptible, KeyboardInterrupt } from './interruptible.ts';
 import { type FromWorker, type Reply, type Request, WAKE } from './protocol.ts';
 import { decode, decodeError, type WireSide } from './wire.ts';
 
@@ -75,6 +75,7 @@ export class BridgeCaller {
     const deadline = limitMs === undefined ? undefined : performance.now() + limitMs;
     for (;;) {
       const seen = Atomics.load(this.#shared, WAKE);
+      checkInterrupt();
       const received = receiveMessageOnPort(this.#replies) as { message: Reply } | undefined;
       if (received?.message.id === id) return received.message;
       if (received !== undefined) continue;

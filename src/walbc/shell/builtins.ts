@@ -3,7 +3,7 @@
  * the worker's global scope; `print` and the others that write take `write`.
  */
 import { WalbError } from '../../core/index.ts';
-import { interruptible } from './interruptible.ts';
+import { pause } from './interruptible.ts';
 import { Keywords, splitKeywords } from './keywords.ts';
 import { repr, str } from './show.ts';
 
@@ -60,8 +60,7 @@ function leave(code: unknown = 0): never {
 /** Waits so many seconds; Ctrl-C ends it. */
 export function sleep(seconds: number): void {
   if (!(seconds >= 0)) throw bad(`sleep() takes seconds, not ${repr(seconds)}`);
-  const never = new Int32Array(new SharedArrayBuffer(4));
-  interruptible(() => Atomics.wait(never, 0, 0, seconds * 1000));
+  pause(seconds * 1000);
 }
 
 function bad(message: string): WalbError {

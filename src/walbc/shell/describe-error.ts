@@ -4,7 +4,7 @@ import { KeyboardInterrupt } from './interruptible.ts';
 import { repr } from './show.ts';
 
 /** As a shell reports a program that Ctrl-C ended. */
-const INTERRUPTED_EXIT = 130;
+export const INTERRUPTED_EXIT = 130;
 /** Python's exit code for an uncaught exception. */
 const FAILED_EXIT = 1;
 

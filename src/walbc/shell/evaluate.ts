@@ -5,7 +5,7 @@
 import { pythonNames, SystemExit } from './builtins.ts';
 import { type Compiled, compile, IncompleteInput } from './compile.ts';
 import { describeError, exitCodeOf } from './describe-error.ts';
-import { interruptible, KeyboardInterrupt } from './interruptible.ts';
+import { interruptible, KeyboardInterrupt, polling } from './interruptible.ts';
 import type { EvaluateMode, Language, Outcome } from './protocol.ts';
 import type { ShellPython } from './python/shell-python.ts';
 import { isAssignment } from './source.ts';
@@ -58,7 +58,8 @@ export class Evaluator {
     if (indent !== undefined) return { status: 'incomplete', indent };
     try {
       const run = python.prepare(code, file, mode);
-      interruptible(run);
+      if (mode === 'prompt') interruptible(run);
+      else polling(run);
       return { status: 'ok' };
     } catch (thrown) {
       if (thrown instanceof SystemExit) return { status: 'exit', exitCode: thrown.exitCode };

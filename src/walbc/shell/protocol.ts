@@ -11,7 +11,9 @@ import type { WireError, WireHandle } from './wire.ts';
 export const WAKE = 0;
 /** Whether a SIGINT would reach the operator's code now: one of `ScriptState`. */
 export const SCRIPT = 1;
-export const SHARED_WORDS = 2;
+/** 1 while a Ctrl-C waits for Python code to notice it: at its loops, functions and calls. */
+export const INTERRUPT = 2;
+export const SHARED_WORDS = 3;
 
 /**
  * Node's handling of SIGINT for a running script ends with the script, and then a signal would end the

@@ -6,18 +6,21 @@ import { MessageChannel, Worker } from 'node:worker_threads';
 import { WalbError } from '../../core/index.ts';
 import type { Guard } from '../safety/guard.ts';
 import { BridgeHost, type BridgeOptions, type RunningCall } from './bridge-host.ts';
+import { INTERRUPTED_EXIT } from './describe-error.ts';
 import type { MainLibrary } from './main-library.ts';
 import {
   type BookEvent,
   type Completions,
   type EvaluateMode,
   type FromWorker,
+  INTERRUPT,
   type Language,
   type Outcome,
   SCRIPT,
   ScriptState,
   SHARED_WORDS,
   type ToWorker,
+  WAKE,
   type WorkerData,
 } from './protocol.ts';
 import { decodeError } from './wire.ts';
@@ -47,6 +50,8 @@ export interface SessionOptions {
 
 /** A thread that has been given code is in it within this. */
 const AGAIN_MS = 30;
+/** Python's code notices Ctrl-C within this, unless one call of a builtin takes longer. */
+const NOTICE_MS = 700;
 
 /** A file of Python is known by its name; everything else is TypeScript unless it is said. */
 function languageOf(file: string): Language {
@@ -65,6 +70,8 @@ export class ShellSession {
   #nextId = 1;
   /** The evaluation under way. */
   #evaluating: number | undefined;
+  /** How it is run. */
+  #manner: { readonly mode: EvaluateMode; readonly language: Language } | undefined;
   readonly #otherHandlers: NodeJS.SignalsListener[];
   readonly #onSigint = (): void => this.interrupt();
 
@@ -130,6 +137,8 @@ export class ShellSession {
     this.#options.guard?.beginInput();
     const answer = await this.#ask((id) => {
       this.#evaluating = id;
+      this.#manner = { mode, language };
+      Atomics.store(this.#shared, INTERRUPT, 0);
       return { type: 'evaluate', id, code, file, mode, language, columns };
     });
     this.#evaluating = undefined;
@@ -165,12 +174,42 @@ export class ShellSession {
   interrupt(): void {
     const id = this.#evaluating;
     if (id === undefined) return;
-    if (this.#signal()) return;
+    if (this.#manner?.language === 'python') this.#tell(id);
+    else this.#end(id);
+  }
+
+  /** Ends code by a signal, as soon as it is where a signal ends it. */
+  #end(id: number): void {
+    if (this.#evaluating !== id || this.#signal()) return;
     this.#post({ type: 'interrupt', id });
     // Or it is just about to begin, or to end.
+    setTimeout(() => this.#end(id), AGAIN_MS);
+  }
+
+  /** Python's code is told, and throws where it is; where it does not listen it is ended. */
+  #tell(id: number): void {
+    Atomics.store(this.#shared, INTERRUPT, 1);
+    Atomics.add(this.#shared, WAKE, 1);
+    Atomics.notify(this.#shared, WAKE);
     setTimeout(() => {
-      if (this.#evaluating === id) this.interrupt();
-    }, AGAIN_MS);
+      const isHeard = Atomics.load(this.#shared, INTERRUPT) === 0;
+      if (isHeard || this.#evaluating !== id) return;
+      if (this.#manner?.mode === 'prompt') {
+        Atomics.store(this.#shared, INTERRUPT, 0);
+        this.#end(id);
+      } else this.#giveUp(id);
+    }, NOTICE_MS);
+  }
+
+  /** A script that does not listen ends here; its thread ends with the session. */
+  #giveUp(id: number): void {
+    const outcome = {
+      status: 'failed',
+      exitCode: INTERRUPTED_EXIT,
+      text: 'KeyboardInterrupt',
+    } as const;
+    this.#waiting.get(id)?.resolve({ type: 'evaluated', id, outcome });
+    this.#waiting.delete(id);
   }
 
   /** Sends SIGINT to ourselves if the operator's code is where it takes effect. */

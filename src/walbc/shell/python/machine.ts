@@ -32,6 +32,8 @@ export interface MachineOptions {
   readonly argv: () => readonly string[];
   /** An expression at the prompt. */
   readonly echo: (value: unknown) => void;
+  /** Called at every round of a loop; throws KeyboardInterrupt after Ctrl-C. */
+  readonly tick?: () => void;
   /** `help(x)`; without it there is none. */
   readonly help?: (value: unknown) => void;
   /** Names of an object of the library, for `dir(x)`. */
@@ -78,6 +80,7 @@ export class PythonMachine {
         all: (name) => this.#importAll(name),
       },
       echo: options.echo,
+      tick: options.tick ?? (() => {}),
       result: (value) => {
         this.#result = value;
       },

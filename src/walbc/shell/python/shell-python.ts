@@ -1,6 +1,7 @@
 /** The Python mode of the shell: one machine over the shell's global names, in the worker thread. */
 import type { CompletionScope } from '../complete.ts';
 import { type Help, namesOf as libraryNamesOf } from '../help.ts';
+import { checkInterrupt } from '../interruptible.ts';
 import type { EvaluateMode } from '../protocol.ts';
 import type { ShowOptions } from '../table.ts';
 import { displayPython } from './display.ts';
@@ -51,6 +52,7 @@ export class ShellPython {
       writeError,
       clock: { now: Date.now, sleep: options.sleep },
       argv: () => [this.#file, ...options.argv],
+      tick: checkInterrupt,
       echo: (value) => this.echo(value),
       help: (value) => write(`${this.#about(value)}\n`),
       dir: (value) => (value === undefined ? this.#names.all().sort() : publicNames(value)),

@@ -1,5 +1,6 @@
 /** The Python mode of `walbc` as a program. */
-import { spawnSync } from 'node:child_process';
+import { spawn, spawnSync } from 'node:child_process';
+import { once } from 'node:events';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -82,6 +83,26 @@ describe('walbc in Python', () => {
     expect(stderr).toBe(
       '  File "stdin", line 2, column 5\n    x = = 2\n        ^\nSyntaxError: invalid syntax at \'=\'\n',
     );
+  });
+
+  test('SIGINT is an exception of a book that computes: finally runs', async () => {
+    const book = join(folder, 'loop.py');
+    writeFileSync(
+      book,
+      'try:\n    print("go")\n    while True: pass\nfinally:\n    print("put right")\n',
+    );
+    const env = { ...process.env, HOME: folder, XDG_CONFIG_HOME: folder, WALB_LAYOUT: '' };
+    const child = spawn(join(ROOT, 'bin/walbc'), ['run', book], { cwd: folder, env });
+    let [stdout, stderr] = ['', ''];
+    child.stdout.setEncoding('utf8').on('data', (text: string) => {
+      stdout += text;
+      if (text.includes('go')) child.kill('SIGINT');
+    });
+    child.stderr.setEncoding('utf8').on('data', (text: string) => void (stderr += text));
+    const [code] = (await once(child, 'close')) as [number];
+    expect({ code, stdout }).toEqual({ code: 130, stdout: 'go\nput right\n' });
+    expect(stderr).toContain('line 3, in <module>');
+    expect(stderr).toContain('KeyboardInterrupt');
   });
 
   test('the usage names it', () => {

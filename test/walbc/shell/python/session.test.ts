@@ -290,3 +290,91 @@ describe('the lines of the documentation of the original, in both languages', ()
     expect(await typescript(line)).toBe(shown);
   });
 });
+
+describe('Ctrl-C while Python computes', () => {
+  const LOOP = `try:
+    while True:
+        pass
+except KeyboardInterrupt as e:
+    print('caught', type(e).__name__)
+finally:
+    print('finally')
+
+`;
+
+  test.each([
+    ['a loop', LOOP],
+    [
+      'a comprehension',
+      LOOP.replace('while True:\n        pass', '[x for x in range(10 ** 12) if x < 0]'),
+    ],
+    [
+      'a recursion',
+      LOOP.replace('pass', 'f(25)').replace(
+        /^/,
+        'def f(n):\n    return n and f(n - 1) + f(n - 1)\n',
+      ),
+    ],
+    ['a sleep', LOOP.replace('while True:\n        pass', 'time.sleep(1000)')],
+  ])('%s: except and finally run, at the prompt and in scripts', async (_, text) => {
+    for (let round = 0; round < 3; round += 1) {
+      const script = shell.script(text, 'book.py');
+      shell.session.interrupt();
+      expect(await script).toEqual({
+        exitCode: 0,
+        text: '',
+        printed: 'caught KeyboardInterrupt\nfinally\n',
+      });
+    }
+    if (text.startsWith('def')) return;
+    const typed = shell.type(text, 'python');
+    shell.session.interrupt();
+    expect(await typed).toBe('caught KeyboardInterrupt\nfinally');
+    expect(await shell.type('1 + 1', 'python')).toBe('2');
+  });
+
+  test('a script that does not catch it ends with 130 and says where it was', async () => {
+    const script = shell.script('n = 0\nwhile True:\n    n += 1\n', 'book.py');
+    shell.session.interrupt();
+    const { exitCode, text } = await script;
+    expect(exitCode).toBe(130);
+    expect(text).toContain('KeyboardInterrupt');
+    expect(await shell.type('n >= 0', 'python')).toBe('True');
+  });
+
+  test('at the prompt a builtin that takes long is ended as a whole', async () => {
+    const typed = shell.type('sum(range(10 ** 12))', 'python');
+    shell.session.interrupt();
+    expect(await typed).toContain('KeyboardInterrupt');
+    expect(await shell.type('1 + 1', 'python')).toBe('2');
+  });
+
+  test('a script in a builtin that takes long ends too', async () => {
+    await using other = await startSession();
+    const script = other.script('print(1)\nsum(range(10 ** 12))\n', 'book.py');
+    other.session.interrupt();
+    other.session.interrupt();
+    expect(await script).toMatchObject({
+      exitCode: 130,
+      text: expect.stringContaining('KeyboardInterrupt'),
+    });
+  });
+
+  test('a call of a script: what goes on is said, and the script may go on', async () => {
+    const text = `try:
+    walbc.full_backup(s0, vol)
+except KeyboardInterrupt as e:
+    print('caught', e)
+walbc.full_backup(s0, vol)
+`;
+    const script = shell.script(text, 'book.py');
+    await shell.noted();
+    shell.session.interrupt();
+    await shell.noted();
+    shell.session.interrupt();
+    const { exitCode, text: error, printed } = await script;
+    expect(printed).toBe('caught full_backup goes on\n');
+    expect(error).toContain('KeyboardInterrupt: full_backup goes on');
+    expect(exitCode).toBe(130);
+  });
+});

@@ -44,6 +44,8 @@ export interface RuntimeOptions {
   readonly echo: (value: unknown) => void;
   /** The value of the last expression of a command. */
   readonly result: (value: unknown) => void;
+  /** At every round of a loop and every call of a function: throws after Ctrl-C. */
+  readonly tick: () => void;
 }
 
 const UNBOUND = Symbol('unbound');
@@ -195,7 +197,7 @@ const STATIC = {
 export type Runtime = ReturnType<typeof createRuntime>;
 
 /** The runtime over these names. */
-export function createRuntime({ names, importer, echo, result }: RuntimeOptions) {
+export function createRuntime({ names, importer, echo, result, tick }: RuntimeOptions) {
   const name = (wanted: string): unknown => {
     const value = names.get(wanted);
     return value === undefined && !names.has(wanted)
@@ -217,6 +219,7 @@ export function createRuntime({ names, importer, echo, result }: RuntimeOptions)
       wanted in namespace ? namespace[wanted] : name(wanted),
     echo,
     result,
+    tick,
     importModule: importer.module,
     importMember: importer.member,
     importAll: importer.all,

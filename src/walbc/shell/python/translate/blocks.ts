@@ -43,7 +43,7 @@ export function whileStatement(cx: Context, node: Node): string {
   const exit = cx.label();
   const test = cx.expression(children[1]!);
   const body = loopBody(cx, exit, children[2]!);
-  return `${exit}: { while (py.true(${test})) { ${body} }${elseOf(cx, children)} }`;
+  return `${exit}: { while (py.true(${test})) { py.tick(); ${body} }${elseOf(cx, children)} }`;
 }
 
 export function forStatement(cx: Context, node: Node): string {
@@ -58,7 +58,7 @@ export function forStatement(cx: Context, node: Node): string {
   const store = assignList(cx, children.slice(1, within), item, node);
   const code = loopBody(cx, exit, children[body]!);
   const rest = elseOf(cx, children.slice(body + 1));
-  return `${exit}: { for (${item} of py.iter(${list})) { ${store} ${code} }${rest} }`;
+  return `${exit}: { for (${item} of py.iter(${list})) { py.tick(); ${store} ${code} }${rest} }`;
 }
 
 interface Handler {

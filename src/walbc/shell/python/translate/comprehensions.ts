@@ -92,7 +92,7 @@ function loops(cx: Context, clauses: readonly Clause[], body: () => string, at =
   const source = at === 0 ? 'it' : `py.iter(${cx.expression(clause.value)})`;
   const item = cx.temporary();
   const store = assignList(cx, clause.targets, item, clause.node);
-  return `for (${item} of ${source}) { ${store} ${loops(cx, clauses, body, at + 1)} }`;
+  return `for (${item} of ${source}) { py.tick(); ${store} ${loops(cx, clauses, body, at + 1)} }`;
 }
 
 function clausesOf(cx: Context, nodes: readonly Node[]): Clause[] {

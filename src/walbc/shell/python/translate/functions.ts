@@ -135,7 +135,7 @@ export function functionValue(cx: Context, node: Node): string {
   const head = `${declare}${lets.length === 0 ? '' : `let ${lets.join(', ')}; `}`;
   const star = isGenerator ? '*' : '';
   const maker = isGenerator ? 'defGenerator' : 'def';
-  return `py.${maker}(${spec}, function${star} ${variable(name)}(${parameterList(parameters)}) { ${head}${code} })`;
+  return `py.${maker}(${spec}, function${star} ${variable(name)}(${parameterList(parameters)}) { py.tick(); ${head}${code} })`;
 }
 
 function checkScopes(
