@@ -199,7 +199,7 @@ export function imageStoreSuite(
       const grows = traits.growsWithRestored ? 'grows while' : 'grows only when no longer';
       it(`${grows} it has restored images (D.10)`, async () => {
         await makeBase(6);
-        await restore(1n, 2);
+        const path = await restore(1n, 2);
         if (!traits.growsWithRestored) {
           await rejects('busy', store.growBase(2 * size));
           await expect(store.growBase(2 * size)).rejects.toThrow(/del-restored/);
@@ -210,6 +210,9 @@ export function imageStoreSuite(
         expect(store.baseSize()).toBe(2 * size);
         using base = opened(store.openBase('read'));
         expect(isZero(base.handle, size, size)).toBe(true);
+        if (!traits.growsWithRestored) return;
+        using restored = opened(new RealFiles().open(path, 'read'));
+        expect(restored.handle.size()).toBe(size);
       });
     });
 
@@ -560,6 +563,8 @@ export function imageStoreSuite(
         expect(await cold().recoverPromotion(0n)).toBeUndefined();
         await makeBase(1);
         await restore(8n, 2, { keepCold: true });
+        await rejects('not-found', cold().beginPromotion(7n));
+        await rejects('not-found', cold().finishPromotion(8n));
         expect(await cold().recoverPromotion(0n)).toBeUndefined();
         expect(store.cold()).toHaveLength(1);
       });
