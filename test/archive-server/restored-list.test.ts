@@ -14,6 +14,7 @@ import {
   sendDiff,
   testArchive,
   VOLUME,
+  viewWhere,
 } from './support.ts';
 
 const volume = VOLUME;
@@ -47,15 +48,21 @@ class AfterName {
   }
 }
 
+/** An archive with snapshots 0 and 1. */
+async function archiveOf(hold: AfterName): ReturnType<typeof testArchive> {
+  const host = await testArchive({}, (env) => hold.adapt(env));
+  await host.channel.unary(ControlRpc.initVolume, { volume, devicePath: '' });
+  await fullBackup(host.channel, { image: new Uint8Array(SIZE_LB * LB_SIZE), uuid: UUID });
+  const ios = [dataIo(0, new Uint8Array(LB_SIZE).fill(5))];
+  await sendDiff(host.channel, { uuid: UUID, diff: cleanDiff(0n, 1n), ios, sizeLb: SIZE_LB });
+  return host;
+}
+
 it('a restored image is not listed before it can be deleted', async () => {
   const hold = new AfterName();
-  await using host = await testArchive({}, (env) => hold.adapt(env));
+  await using host = await archiveOf(hold);
   using _atEnd = { [Symbol.dispose]: () => hold.open.resolve() };
   const { channel } = host;
-  await channel.unary(ControlRpc.initVolume, { volume, devicePath: '' });
-  await fullBackup(channel, { image: new Uint8Array(SIZE_LB * LB_SIZE), uuid: UUID });
-  const ios = [dataIo(0, new Uint8Array(LB_SIZE).fill(5))];
-  await sendDiff(channel, { uuid: UUID, diff: cleanDiff(0n, 1n), ios, sizeLb: SIZE_LB });
   const listed = async () => (await channel.unary(ArchiveRpc.getRestored, { volume })).images;
 
   const restore = await channel.unary(ArchiveRpc.restore, { volume, gid: 1n });
@@ -70,4 +77,36 @@ it('a restored image is not listed before it can be deleted', async () => {
   expect(await listed()).toMatchObject([{ gid: 1n }]);
   await channel.unary(ArchiveRpc.delRestored, { volume, gid: 1n });
   expect(await listed()).toEqual([]);
+});
+
+it('while a stop waits no list is given that it makes untrue; everything else is answered', async () => {
+  const hold = new AfterName();
+  await using host = await archiveOf(hold);
+  using _atEnd = { [Symbol.dispose]: () => hold.open.resolve() };
+  const { channel } = host;
+  const lists = {
+    restorable: () => channel.unary(ArchiveRpc.getRestorable, { volume, all: true }),
+    restored: () => channel.unary(ArchiveRpc.getRestored, { volume }),
+    cold: () => channel.unary(ArchiveRpc.getCold, { volume }),
+  };
+  const restore = await channel.unary(ArchiveRpc.restore, { volume, gid: 1n });
+  await hold.reached.promise;
+  await channel.unary(ControlRpc.stop, { volume, mode: 'graceful' });
+  for (const [name, list] of Object.entries(lists)) {
+    await expect(list(), name).rejects.toMatchObject({
+      code: 'busy',
+      message: expect.stringContaining(
+        `under stopping (Stopping); get ${name} can start when that`,
+      ),
+    });
+  }
+  expect(await channel.unary(ArchiveRpc.getBase, { volume })).toMatchObject({
+    snapB: { gidB: 0n },
+  });
+  hold.open.resolve();
+  await finished(channel, restore);
+  await viewWhere(channel, ({ state }) => state === 'Stopped');
+  expect(await lists.restored()).toMatchObject({ images: [{ gid: 1n }] });
+  expect(await lists.cold()).toMatchObject({ gids: [] });
+  expect(await lists.restorable()).toMatchObject({ items: [] });
 });
