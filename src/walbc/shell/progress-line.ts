@@ -27,6 +27,7 @@ export class ProgressLine {
   readonly #output: ProgressOutput | undefined;
   readonly #now: () => number;
   #what = '';
+  #call = '';
   #report: WaitReport | undefined;
   #first: Sample | undefined;
   /** The latest that brought news. */
@@ -41,11 +42,12 @@ export class ProgressLine {
     this.#now = now;
   }
 
-  /** A call begins. `what`: its name. */
-  start(what: string): void {
+  /** A call begins. `what`: its name; `call`: with its arguments, for as long as nothing else is known. */
+  start(what: string, call = what): void {
     if (this.#output === undefined || what === '') return;
     this.stop();
     this.#what = what;
+    this.#call = call;
     this.#began = this.#now();
     this.#timer = setTimeout(() => {
       this.#draw();
@@ -89,7 +91,8 @@ export class ProgressLine {
   #draw(): void {
     const elapsed = this.#now() - this.#began;
     const frame = FRAMES[Math.floor(elapsed / FRAME_MS) % FRAMES.length]!;
-    const text = `${frame} ${progressText(this.#what, this.#report, elapsed, this.#rate())}`;
+    const what = this.#report === undefined ? this.#call : this.#what;
+    const text = `${frame} ${progressText(what, this.#report, elapsed, this.#rate())}`;
     // A line that wraps could not be erased.
     const width = Math.max(10, (this.#output?.columns || 80) - 1);
     this.#output?.write(`${ERASE}${text.slice(0, width)}`);
@@ -142,9 +145,10 @@ export function progressText(
 function awaitedText(what: string, report: WaitReport): string {
   const { view, server, unreachable, missing } = report;
   if (missing !== undefined) return `${report.what}: ${missing}`;
-  const own = `the end of ${what} of `;
-  const awaited = report.what.startsWith(own) ? report.what.slice(own.length) : report.what;
-  const parts = [`${awaited} at ${server}`];
+  // `replicate` waits for its `replicate_once`.
+  const [, of, rest = report.what] =
+    /^the end of (\w+?)(?:_once)? (?:of )?(.+)$/.exec(report.what) ?? [];
+  const parts = [`${of === what ? rest : report.what} at ${server}`];
   if (unreachable !== undefined) parts.push(`no answer: ${unreachable}`);
   else if (view !== undefined) parts.push(view.state);
   return parts.join(', ');

@@ -6,8 +6,10 @@ import { RealClock } from '../../core/real-clock.ts';
 import type { Confirmation, ControllerEnvironment, Screen, WaitReport } from '../environment.ts';
 import { Steps } from '../runbook/steps.ts';
 import type { AuditLog } from '../safety/audit-log.ts';
+import { callText } from '../safety/call-text.ts';
 import { type CallRecorder, Guard, type Question } from '../safety/guard.ts';
 import { type Asker, answerOf, askOnTerminal, questionText } from './asking.ts';
+import type { RunningCall } from './bridge-host.ts';
 import { goesOn } from './goes-on.ts';
 import { classes } from './library-names.ts';
 import { dryRunPlaceIn, type MainLibrary } from './main-library.ts';
@@ -65,7 +67,10 @@ export async function withSession<T>(
   const isTerminal = output.isTTY === true;
   const progress = new ProgressLine(isTerminal ? output : undefined);
   let lastWait: WaitReport | undefined;
-  let underWay = '';
+  let underWay: RunningCall | undefined;
+  const beginProgress = (): void => {
+    if (underWay !== undefined) progress.start(underWay.member, callText(underWay));
+  };
   let asker = spec.safety?.asker;
   const confirmation: Confirmation = { isOn: true };
   const write = (text: string): void => {
@@ -98,7 +103,7 @@ export async function withSession<T>(
     progress.stop();
     write(questionText(question));
     const line = await asker?.(write, question.signal);
-    progress.start(underWay);
+    beginProgress();
     return answerOf(line);
   };
   const library = spec.library(environment);
@@ -126,10 +131,10 @@ export async function withSession<T>(
         return screen.columns;
       },
     },
-    onStart: ({ member }) => {
+    onStart: (call) => {
       lastWait = undefined;
-      underWay = member;
-      progress.start(member);
+      underWay = call;
+      beginProgress();
     },
     onEnd: () => progress.stop(),
     goesOn: (call) => {

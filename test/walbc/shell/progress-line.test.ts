@@ -40,6 +40,16 @@ describe('what the progress line says', () => {
     expect(progressText('get_state', undefined, 61_000, undefined)).toBe('get_state (1:01)');
   });
 
+  test.each([
+    ['merge', 'the end of merge from gid 4 to 8', 'from gid 4 to 8 at s0'],
+    ['replicate', 'the end of replicate_once of vol', 'vol at s0'],
+    ['clear', 'the end of Restore', 'the end of Restore at s0'],
+    ['clear', 'the end of stop of vol', 'the end of stop of vol at s0'],
+  ])('%s: %s', (call, what, text) => {
+    const facts = { ...report(0, 0), view: undefined, what };
+    expect(progressText(call, facts, 0, undefined)).toBe(`${call} (0:00) ${text}`);
+  });
+
   test('a server that does not answer', () => {
     const lost = { ...report(0, 0), view: undefined, unreachable: 'connection refused' };
     expect(progressText('x', lost, 0, undefined)).toContain('no answer: connection refused');
@@ -79,6 +89,17 @@ describe('when it is drawn', () => {
     line.stop();
     vi.advanceTimersByTime(5000);
     expect(text()).toBe('');
+  });
+
+  test('the call itself while nothing else is known', () => {
+    const { line, text } = screen();
+    line.start('start_server', 'walbc.start_server(a0)');
+    vi.advanceTimersByTime(600);
+    expect(text()).toContain('walbc.start_server(a0) (0:00)');
+    line.report(report(0, 1024 * MIB_LB));
+    vi.advanceTimersByTime(200);
+    line.stop();
+    expect(text().split('\r\x1b[K').at(-2)).toMatch(/^. start_server \[/);
   });
 
   test('after half a second, then erased', () => {
