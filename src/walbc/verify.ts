@@ -139,6 +139,15 @@ export const verify_storage = (s: unknown): void => verify_server_kind(s, [K_STO
 export const verify_proxy = (s: unknown): void => verify_server_kind(s, [K_PROXY]);
 export const verify_archive = (s: unknown): void => verify_server_kind(s, [K_ARCHIVE]);
 
+/** What to write instead of a value that is no gid. */
+export function gidHint(value: unknown): string {
+  const range = ': expected a whole number from 0 to 2^64-1';
+  const isMissing = value === undefined || value === null;
+  return isMissing
+    ? `${range}; in TypeScript the last of a list is gids.at(-1), not gids[-1]`
+    : range;
+}
+
 /** The gid as bigint. Numbers are accepted while they are exact. */
 export function toGid(value: unknown, what = 'gid'): bigint {
   const gid =
@@ -148,5 +157,5 @@ export function toGid(value: unknown, what = 'gid'): bigint {
         ? BigInt(value)
         : undefined;
   if (gid !== undefined && gid >= 0n && gid <= U64_MAX) return gid;
-  throw bad(`bad ${what} ${show(value)}: expected a whole number from 0 to 2^64-1`, { what });
+  throw bad(`bad ${what} ${show(value)}${gidHint(value)}`, { what });
 }

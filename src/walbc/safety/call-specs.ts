@@ -2,6 +2,7 @@
  * What stands in the table of calls: how a call is judged, and the usual ways of it. Pure.
  */
 import { WalbError } from '../../core/index.ts';
+import { gidHint } from '../verify.ts';
 import type { Facts, Need, VolumeAt } from './facts.ts';
 import { joinParts, type PlanParts } from './plan.ts';
 
@@ -34,7 +35,7 @@ export function gidOf(value: unknown): bigint {
   try {
     return BigInt(value as bigint);
   } catch {
-    throw new WalbError('invalid-argument', `bad gid ${String(value)}`);
+    throw new WalbError('invalid-argument', `bad gid ${String(value)}${gidHint(value)}`);
   }
 }
 

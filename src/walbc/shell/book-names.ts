@@ -1,6 +1,6 @@
 /** `step` and `ask`: what a runbook says of itself. They run in the worker and ask the main thread. */
 import { WalbError } from '../../core/index.ts';
-import { keep, recall } from '../runbook/journal.ts';
+import { type Kept, keep, recall } from '../runbook/journal.ts';
 import type { StepAnswer } from '../runbook/steps.ts';
 import type { BookEvent } from './protocol.ts';
 import { repr } from './show.ts';
@@ -17,7 +17,17 @@ export interface BookNames {
   readonly ask: (text: unknown) => unknown;
 }
 
-export function bookNames(send: (event: BookEvent) => unknown, classes: ValueClasses): BookNames {
+/** What a language does with values that are kept between runs: Python's 2.0 is not its 2. */
+export interface BookCodec {
+  pack: (value: unknown) => unknown;
+  unpack: (kept: unknown) => unknown;
+}
+
+export function bookNames(
+  send: (event: BookEvent) => unknown,
+  classes: ValueClasses,
+  codec: BookCodec = { pack: (value) => value, unpack: (kept) => kept },
+): BookNames {
   return {
     step: function step(title: unknown, body?: unknown): unknown {
       if (typeof title !== 'string' || title.trim() === '') {
@@ -26,8 +36,9 @@ export function bookNames(send: (event: BookEvent) => unknown, classes: ValueCla
       const hasBody = typeof body === 'function';
       const { isSkipped, value } = send({ type: 'begin', title, hasBody }) as StepAnswer;
       if (!hasBody) return !isSkipped;
-      if (isSkipped) return recall(value ?? '', classes);
-      return runBody(body as () => unknown, send, classes);
+      if (isSkipped) return codec.unpack(recall(value ?? '', classes));
+      const kept = (result: unknown): Kept => keep(codec.pack(result), classes);
+      return runBody(body as () => unknown, send, kept);
     },
     ask: function ask(text: unknown): unknown {
       return send({ type: 'ask', text: String(text) });
@@ -38,10 +49,10 @@ export function bookNames(send: (event: BookEvent) => unknown, classes: ValueCla
 function runBody(
   body: () => unknown,
   send: (event: BookEvent) => unknown,
-  classes: ValueClasses,
+  kept: (value: unknown) => Kept,
 ): unknown {
   const end = (value: unknown): unknown => {
-    send({ type: 'end', value: keep(value, classes) });
+    send({ type: 'end', value: kept(value) });
     return value;
   };
   const fail = (thrown: unknown): never => {

@@ -3,11 +3,14 @@
  * as in Python's own prompt: `...` before each further line, indented as the one before suggests, and an
  * empty line at the end.
  */
+import type { Key } from 'node:readline';
 import type { REPLServer } from 'node:repl';
 import type { Language } from './protocol.ts';
 
 const PROMPTS: Readonly<Record<Language, string>> = { typescript: 'walbc> ', python: 'python> ' };
 const CONTINUED = '... ';
+/** Blanks of a level, as the prompt writes them. */
+const INDENT = 4;
 
 export class PromptLanguage {
   #language: Language;
@@ -42,8 +45,22 @@ export class PromptLanguage {
         },
       });
     }
+    this.#outdentByBackspace(server);
     // Ctrl-C drops the block as well; the editor itself drops the line, after this.
     server.prependListener('SIGINT', () => this.reset());
+  }
+
+  /** Where a Python line is only blanks so far, Backspace takes a level of them. */
+  #outdentByBackspace(server: REPLServer): void {
+    const editor = server as REPLServer & { _ttyWrite: (text: string, key: Key) => void };
+    const write = editor._ttyWrite.bind(editor);
+    editor._ttyWrite = (text, key) => {
+      const before = server.line.slice(0, server.cursor);
+      const isOutdent =
+        this.#language === 'python' && key.name === 'backspace' && /^ +$/.test(before);
+      const count = isOutdent && !key.ctrl && !key.meta ? ((before.length - 1) % INDENT) + 1 : 1;
+      for (let left = count; left > 0; left -= 1) write(text, key);
+    };
   }
 
   /** The whole text so far, with the line just typed. */

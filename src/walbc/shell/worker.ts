@@ -6,7 +6,7 @@ import { Console } from 'node:console';
 import { createRequire, isBuiltin } from 'node:module';
 import { Writable } from 'node:stream';
 import { type MessagePort, parentPort, workerData } from 'node:worker_threads';
-import { bookNames } from './book-names.ts';
+import { type BookCodec, bookNames } from './book-names.ts';
 import { BridgeCaller } from './bridge-caller.ts';
 import { sleep } from './builtins.ts';
 import { callableClass, keyedFunction } from './callable-class.ts';
@@ -51,6 +51,8 @@ const ofShell = new WeakSet<object>();
 const help = new Help(library.docs);
 /** What the shell defines for the TypeScript mode, where Python may have its own. */
 const ofTypeScript = new Map<string, unknown>();
+/** Of the TypeScript mode, which keeps values as they are, until Python is loaded. */
+const codec: BookCodec = { pack: (value) => value, unpack: (kept) => kept };
 let argv: readonly string[] = [];
 let loading: Promise<ShellPython> | undefined;
 let loaded: ShellPython | undefined;
@@ -58,6 +60,7 @@ let loaded: ShellPython | undefined;
 /** The Python mode; its modules are loaded only when it is used. */
 async function loadPython(): Promise<ShellPython> {
   const { ShellPython } = await import('./python/shell-python.ts');
+  Object.assign(codec, await import('./python/kept.ts'));
   loaded = new ShellPython({
     write,
     writeError: (text) => void process.stderr.write(text),
@@ -133,7 +136,7 @@ function defineShellNames(argv: readonly string[]): void {
     module: { exports: {} },
     require,
     argv: [...argv],
-    ...bookNames((event) => standIns.request({ kind: 'book', event }), library.classes),
+    ...bookNames((event) => standIns.request({ kind: 'book', event }), library.classes, codec),
     console: new Console(
       new Writable({ write: (chunk, _, done) => done(void write(String(chunk))) }),
     ),

@@ -105,6 +105,24 @@ describe('walbc in Python', () => {
     expect(stderr).toContain('KeyboardInterrupt');
   });
 
+  test('a run that is resumed has the values of its steps as they were', () => {
+    const book = join(folder, 'steps.py');
+    writeFileSync(
+      book,
+      `values = step('one', lambda: [2.0, (1, 2.5), {1: 'a', 'b': None}, {3}, 2 ** 70, 'x'])
+print(values, values[2][True])
+raise RuntimeError('stop')
+`,
+    );
+    const [first, again] = [walbc(['run', book]), walbc(['run', '--resume', book])];
+    const printed = /^\[.*$/m.exec(first.stdout)?.[0];
+    expect(printed).toBe(
+      "[2.0, (1, 2.5), {1: 'a', 'b': None}, {3}, 1180591620717411303424, 'x'] a",
+    );
+    expect(again.stdout).toContain(printed);
+    expect(again.stdout).not.toContain('took');
+  });
+
   test('the usage names it', () => {
     expect(walbc(['shell', 'what']).stderr).toContain('--python');
   });

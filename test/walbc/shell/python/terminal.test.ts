@@ -41,6 +41,23 @@ describeWith(['python3'], 'the Python prompt on a terminal', () => {
     ]);
   });
 
+  test('Backspace goes back a level where the line is only blanks, else one character', async () => {
+    await play([
+      ['type', 'for i in [1, 2]:\r'],
+      indented(4),
+      ['type', 'if i > 1:\r'],
+      indented(8),
+      ['type', 'print("big", i)\r'],
+      indented(8),
+      ['type', '\x7fprint("alll\x7f", i)\r'],
+      indented(4),
+      ['type', '\r'],
+      ['expect', 'all 1\r\nbig 2\r\nall 2\r\n'],
+      PYTHON,
+      ['type', CTRL_D],
+    ]);
+  });
+
   test('a pasted block keeps its own indentation', async () => {
     await play([
       ['type', 'def f(a):\n    if a:\n        return 2 * a\n    return 0\n\nf(21)\nf(0)\n'],

@@ -1,6 +1,6 @@
 /** Methods and attributes of numbers, datetimes, timedeltas and iterators. */
 
-import { isoText, microsecondField } from '../modules/datetimes.ts';
+import { dayOf, isoText, microsecondField } from '../modules/datetimes.ts';
 import { datetimeText, makeDatetime } from '../modules/strftime.ts';
 import type { Timedelta } from '../modules/timedelta.ts';
 import { exceptionClasses, raise } from '../runtime/exceptions.ts';
@@ -35,6 +35,7 @@ function weekday(date: Date): number {
 }
 
 export const datetimeMethods = methods<Date>({
+  date: ['', dayOf],
   strftime: ['format, /', (self, format: string) => datetimeText(self, format)],
   isoformat: ['sep=', (self, sep?: unknown) => isoText(self, isNone(sep) ? 'T' : String(sep))],
   weekday: ['', weekday],

@@ -7,6 +7,7 @@ import { double, isNumber } from '../runtime/numbers.ts';
 import { roundHalfEven } from '../runtime/operators.ts';
 import { defineType, typeName } from '../runtime/types.ts';
 import { isNone, PyModule } from '../runtime/values.ts';
+import { dayOf, PyDate } from './datetimes.ts';
 import { makeDatetime, parseDatetime } from './strftime.ts';
 import { Timedelta } from './timedelta.ts';
 
@@ -72,11 +73,23 @@ export function datetimeModule(now: () => number): PyModule {
     max: makeDatetime([9999, 12, 31, 23, 59, 59, 999_999]),
   });
   const [datetimeName, timedeltaName] = ['datetime.datetime', 'datetime.timedelta'];
-  defineType(datetime, { name: datetimeName, check: (value) => value instanceof Date });
+  const date = fn('date', 'year, month, day', (...fields: unknown[]) =>
+    dayOf(makeDatetime(fields.map(Number))),
+  );
+  defineStatics(date, {
+    today: fn('today', '', () => dayOf(current())),
+    fromisoformat: fn('fromisoformat', 'text, /', (text: string) => dayOf(fromIso(text))),
+  });
+  defineType(date, { name: 'datetime.date', check: (value) => value instanceof Date });
+  nameType('datetime.date', date);
+  defineType(datetime, {
+    name: datetimeName,
+    check: (value) => value instanceof Date && !(value instanceof PyDate),
+  });
   defineType(timedelta, { name: timedeltaName, check: (value) => value instanceof Timedelta });
   nameType(datetimeName, datetime);
   nameType(timedeltaName, timedelta);
-  return new PyModule('datetime', { datetime, timedelta });
+  return new PyModule('datetime', { date, datetime, timedelta });
 }
 
 function fromIso(text: string): Date {

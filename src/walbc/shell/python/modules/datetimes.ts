@@ -14,6 +14,15 @@ export class PyDatetime extends Date {
   }
 }
 
+/** `datetime.date`: the day whose midnight (UTC fields) it is. */
+export class PyDate extends Date {}
+
+const DAY_MS = 86_400_000;
+
+export function dayOf(date: Date): PyDate {
+  return new PyDate(Math.floor(date.getTime() / DAY_MS) * DAY_MS);
+}
+
 /** Microseconds since 1970. */
 export function microsecondsOf(date: Date): bigint {
   return BigInt(date.getTime()) * 1000n + BigInt(date instanceof PyDatetime ? date.micro : 0);
@@ -27,6 +36,8 @@ export function fromMicroseconds(value: bigint): Date {
 }
 
 export function addSpan(date: Date, span: Timedelta, sign: 1n | -1n): Date {
+  if (date instanceof PyDate)
+    return new PyDate(date.getTime() + Number(sign) * span.parts.days * DAY_MS);
   return fromMicroseconds(microsecondsOf(date) + sign * span.microseconds);
 }
 
@@ -41,12 +52,16 @@ export function microsecondField(date: Date): number {
 
 /** `2026-01-31 23:59:59.000005`, or with `T` in the middle. */
 export function isoText(date: Date, separator: string): string {
+  if (date instanceof PyDate) return date.toISOString().slice(0, 10);
   const text = date.toISOString().slice(0, 19).replace('T', separator);
   const micro = microsecondField(date);
   return micro === 0 ? text : `${text}.${String(micro).padStart(6, '0')}`;
 }
 
 export function datetimeSource(date: Date): string {
+  if (date instanceof PyDate) {
+    return `datetime.date(${date.getUTCFullYear()}, ${date.getUTCMonth() + 1}, ${date.getUTCDate()})`;
+  }
   const fields = [
     date.getUTCFullYear(),
     date.getUTCMonth() + 1,

@@ -2,7 +2,7 @@
 import { existsSync, mkdirSync, readdirSync, renameSync, rmSync, statSync } from 'node:fs';
 import { hostname } from 'node:os';
 import { basename, extname, isAbsolute, resolve } from 'node:path';
-import { type ExceptionName, exceptionClasses } from '../runtime/exceptions.ts';
+import { type ExceptionName, exceptionClasses, PythonError } from '../runtime/exceptions.ts';
 import { fn } from '../runtime/natives.ts';
 import { isNone, PyDict, PyModule, tuple } from '../runtime/values.ts';
 
@@ -18,8 +18,16 @@ export function system<T>(work: () => T): T {
   try {
     return work();
   } catch (thrown) {
-    const { code, message } = thrown as NodeJS.ErrnoException;
-    throw new exceptionClasses[CODES[code ?? ''] ?? 'OSError'](message);
+    if (thrown instanceof PythonError) throw thrown;
+    const { code = '', message, errno, path } = thrown as NodeJS.ErrnoException;
+    // `ENOENT: no such file or directory, open 'x'` in Python's words.
+    const reason = /^[A-Z]+: ([^,]+)/.exec(message)?.[1] ?? message;
+    const words = reason.charAt(0).toUpperCase() + reason.slice(1);
+    const file = path === undefined ? '' : `: '${path}'`;
+    const error = new exceptionClasses[CODES[code] ?? 'OSError'](
+      errno === undefined ? message : `[Errno ${-errno}] ${words}${file}`,
+    );
+    throw Object.assign(error, { errno: errno === undefined ? undefined : -errno, filename: path });
   }
 }
 

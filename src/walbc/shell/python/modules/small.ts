@@ -1,6 +1,7 @@
 /** `json` and `collections`, as far as a runbook needs them. */
 
 import { pairsOf } from '../methods/mappings.ts';
+import { attribute } from '../runtime/attributes.ts';
 import { invoke } from '../runtime/calling.ts';
 import { raise } from '../runtime/exceptions.ts';
 import { iter } from '../runtime/iteration.ts';
@@ -71,17 +72,22 @@ function pythonic(value: unknown): unknown {
   return value ?? undefined;
 }
 
+function dumps(value: unknown, indent?: unknown, sorted?: unknown): string {
+  const layout = { indent: isNone(indent) ? undefined : Number(indent), sorted: sorted === true };
+  return toJson(value, layout, 0);
+}
+
 export function jsonModule(): PyModule {
   return new PyModule('json', {
-    dumps: fn(
-      'dumps',
-      'obj, *, indent=, sort_keys=',
-      (value: unknown, indent?: unknown, sorted?: unknown) =>
-        toJson(
-          value,
-          { indent: isNone(indent) ? undefined : Number(indent), sorted: sorted === true },
-          0,
-        ),
+    dump: fn(
+      'dump',
+      'obj, fp, *, indent=, sort_keys=',
+      (value: unknown, file: unknown, indent?: unknown, sorted?: unknown) =>
+        void invoke(attribute(file, 'write'), [dumps(value, indent, sorted)]),
+    ),
+    dumps: fn('dumps', 'obj, *, indent=, sort_keys=', dumps),
+    load: fn('load', 'fp, /', (file: unknown) =>
+      fromJson(String(invoke(attribute(file, 'read'), []))),
     ),
     loads: fn('loads', 's, /', fromJson),
   });

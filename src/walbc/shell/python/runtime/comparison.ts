@@ -1,5 +1,5 @@
 /** `==`, `<`, `in`, `is`. */
-import { microsecondsOf } from '../modules/datetimes.ts';
+import { microsecondsOf, PyDate } from '../modules/datetimes.ts';
 import { Timedelta } from '../modules/timedelta.ts';
 import { raise } from './exceptions.ts';
 import { specialMethod } from './instances.ts';
@@ -44,7 +44,7 @@ function objectEquals(a: object, b: object, depth: number): boolean {
     const isSameKind = Array.isArray(b) && a instanceof PyTuple === b instanceof PyTuple;
     return isSameKind && listEquals(a, b as unknown[], depth);
   }
-  if (a instanceof Date) return b instanceof Date && microsecondsOf(a) === microsecondsOf(b);
+  if (a instanceof Date) return isSameKind(a, b) && microsecondsOf(a) === microsecondsOf(b);
   if (a instanceof Timedelta) return b instanceof Timedelta && a.microseconds === b.microseconds;
   if (isSetLike(a)) return isSetLike(b) && a.size === b.size && isSubset(a, b);
   if (a instanceof Map || isRecord(a)) {
@@ -103,7 +103,7 @@ export function ordered(kind: Ordering, a: unknown, b: unknown): boolean {
   if (Array.isArray(a) && Array.isArray(b) && a instanceof PyTuple === b instanceof PyTuple) {
     return listOrder(kind, a, b);
   }
-  if (a instanceof Date && b instanceof Date)
+  if (a instanceof Date && isSameKind(a, b))
     return holds(kind, microsecondsOf(a), microsecondsOf(b));
   if (a instanceof Timedelta && b instanceof Timedelta)
     return holds(kind, a.microseconds, b.microseconds);
@@ -191,4 +191,9 @@ export function isSame(a: unknown, b: unknown): boolean {
   if (isNone(a) || isNone(b)) return isNone(a) && isNone(b);
   if (isInt(a) && isInt(b) && typeof a !== 'boolean' && typeof b !== 'boolean') return equals(a, b);
   return a === b;
+}
+
+/** A date is no datetime, even at midnight. */
+function isSameKind(a: Date, b: unknown): b is Date {
+  return b instanceof Date && a instanceof PyDate === b instanceof PyDate;
 }

@@ -1,5 +1,6 @@
 /** The key under which a value is found in a dict or set: equal values have the same. */
 
+import { PyDate } from '../modules/datetimes.ts';
 import { PyFloat, PyTuple } from './basic-values.ts';
 import { raise } from './exceptions.ts';
 import { specialMethod } from './instances.ts';
@@ -41,7 +42,8 @@ function objectKey(value: object): unknown {
   if (value instanceof Set && (value as { frozen?: boolean }).frozen === true) {
     return `${MARK}{${Array.from(value, partKey).sort().join('')}`;
   }
-  if (value instanceof Date) return `${MARK}d${value.getTime()} ${microsecondsOf(value)}`;
+  if (value instanceof Date)
+    return `${MARK}${value instanceof PyDate ? 'D' : 'd'}${value.getTime()} ${microsecondsOf(value)}`;
   if (Array.isArray(value)) return raise('TypeError', "unhashable type: 'list'");
   if (value instanceof Set) return raise('TypeError', "unhashable type: 'set'");
   const prototype: unknown = Object.getPrototypeOf(value);

@@ -1,5 +1,6 @@
 /** Python's types: what `type(x)` is, what `isinstance` asks, and how errors name a value. */
 
+import { PyDate } from '../modules/datetimes.ts';
 import { Timedelta } from '../modules/timedelta.ts';
 import { classOfForeign, isExceptionClass, PythonError } from './exceptions.ts';
 import { isBuiltin, isCallable } from './functions.ts';
@@ -48,6 +49,7 @@ const NAMES: readonly (readonly [new (...args: never[]) => object, string])[] = 
   [PySlice, 'slice'],
   [PyModule, 'module'],
   [Timedelta, 'datetime.timedelta'],
+  [PyDate, 'datetime.date'],
   [Date, 'datetime.datetime'],
   [Array, 'list'],
   [Map, 'dict'],

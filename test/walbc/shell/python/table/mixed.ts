@@ -205,4 +205,42 @@ export const mixed: readonly Row[] = [
   ["print({'a': [1, (2,)]})", "{'a': [1, (2,)]}"],
   ["print('a\\tb')", 'a\u0009b'],
   ["print(['a\\tb', \"it's\", 'say \"x\"'])", "['a\\tb', \"it's\", 'say \"x\"']"],
+  [
+    `import datetime
+d = datetime.datetime(2026, 11, 21, 7, 30)
+by = {}
+for t in [d, d + datetime.timedelta(hours=1), d - datetime.timedelta(days=2)]:
+    by.setdefault(t.date(), []).append(t.hour)
+print(sorted(by.items()))
+print(d.date(), repr(d.date()), d.date() - datetime.date(2026, 11, 1), d.date() == datetime.date(2026, 11, 21))
+print(d == d.date(), d.date() + datetime.timedelta(days=10, hours=5), type(d.date()), isinstance(d, datetime.date), isinstance(d.date(), datetime.datetime))
+print('%s' % d.date(), f'{d.date():%d.%m.%Y}', d.date().isoformat(), d.date().weekday(), datetime.date(2026, 11, 20) < d.date(), datetime.date.fromisoformat('2026-01-02').year)`,
+    `[(datetime.date(2026, 11, 19), [7]), (datetime.date(2026, 11, 21), [7, 8])]
+2026-11-21 datetime.date(2026, 11, 21) 20 days, 0:00:00 True
+False 2026-12-01 <class 'datetime.date'> True False
+2026-11-21 21.11.2026 2026-11-21 5 True 2026`,
+  ],
+  [
+    `import json, os
+path = os.path.join('/tmp', 'walbc-python-json-%d' % os.getpid())
+with open(path, 'w') as f:
+    json.dump({'gids': [1, 2], 'at': None}, f, sort_keys=True)
+with open(path) as f:
+    print(json.load(f))
+os.remove(path)
+for work in [lambda: open('/no/such/file'), lambda: os.listdir('/no/such'), lambda: os.remove('/no/such/file')]:
+    try:
+        work()
+    except OSError as e:
+        print(type(e).__name__, e, e.errno, e.filename)
+try:
+    os.makedirs('/tmp')
+except FileExistsError:
+    print('there')`,
+    `{'at': None, 'gids': [1, 2]}
+FileNotFoundError [Errno 2] No such file or directory: '/no/such/file' 2 /no/such/file
+FileNotFoundError [Errno 2] No such file or directory: '/no/such' 2 /no/such
+FileNotFoundError [Errno 2] No such file or directory: '/no/such/file' 2 /no/such/file
+there`,
+  ],
 ];
