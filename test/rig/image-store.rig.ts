@@ -145,6 +145,21 @@ describe('LVM itself', () => {
     });
   });
 
+  it('does not remove a cold snapshot that is open', async () => {
+    await withStore(THIN, async (store) => {
+      await store.createBase(size);
+      const handle = await store.beginRestore(1n, NEVER);
+      await store.coldImages?.keep(1n, handle);
+      await store.commitRestore(1n, handle);
+      const cold = store.coldImages?.open(1n);
+      await expect(store.coldImages?.delete(1n)).rejects.toThrow(/has the device open/);
+      expect(store.cold()).toHaveLength(1);
+      cold?.close();
+      await store.coldImages?.delete(1n);
+      expect(store.cold()).toEqual([]);
+    });
+  });
+
   it('takes what is not there from the pool only when it is written', async () => {
     await withStore(THIN, async (store) => {
       await store.createBase(size);
