@@ -47,7 +47,10 @@ async function main(words: readonly string[]): Promise<number> {
   if (words[0] === 'check') {
     const { checkProgram } = await import('./health/check-program.ts');
     const { env } = process;
-    const terminal = { env, cwd: process.cwd(), now: Date.now, print: writeOut };
+    // Nobody who reads it, or a full disk: the exit code says it all the same.
+    process.stdout.removeAllListeners('error').on('error', () => {});
+    const print = (text: string): Promise<void> => writeOut(text).catch(() => {});
+    const terminal = { env, cwd: process.cwd(), now: Date.now, print };
     // At once: a server that hangs must not keep what only closes connections waiting.
     process.exit(await checkProgram(words.slice(1), terminal));
   }

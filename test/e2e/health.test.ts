@@ -3,14 +3,16 @@ import { writeFileSync } from 'node:fs';
 import { createServer, type Server } from 'node:net';
 import { join } from 'node:path';
 import { stripVTControlCharacters } from 'node:util';
+import { execa } from 'execa';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { ServerParam } from '../../src/walbc/index.ts';
+import { blackHole } from '../support/black-hole.ts';
 import { describeWith } from '../support/tools.ts';
 import { onTerminal } from '../walbc/shell/support/terminal.ts';
 import { Cluster, VOLUME as DISK } from './scenarios/support/cluster.ts';
 import { writeLayout as layoutOfCluster } from './scenarios/support/run-book.ts';
 import { viewWhere } from './scenarios/support/views.ts';
-import { randomBytes, SOON, TestGroup, VOLUME, walb } from './support.ts';
+import { ROOT, randomBytes, SOON, TestGroup, VOLUME, walb } from './support.ts';
 
 let group: TestGroup;
 let layout: string;
@@ -102,6 +104,7 @@ describe('walbc check', () => {
     [['--timeout', '0s'], 'bad --timeout'],
     [['--layout', '/nowhere.yaml'], 'no layout file'],
     [['extra'], 'extra'],
+    [['--vol', 'a|b'], 'bad volume id'],
   ])('is UNKNOWN for %s', async (words, reason) => {
     const { code, out } = await check(...words);
     expect(code).toBe(3);
@@ -115,6 +118,49 @@ describe('walbc check', () => {
     const { code, out } = await check('--layout', path);
     expect(code).toBe(3);
     expect(out.split('\n')).toHaveLength(1);
+  });
+
+  it('is JSON with --json when nothing could be looked at, too', async () => {
+    const { code, out } = await check('--json', '--lag', 'much');
+    expect(code).toBe(3);
+    expect(JSON.parse(out)).toMatchObject({
+      level: 'unknown',
+      exitCode: 3,
+      findings: [{ level: 'unknown', text: expect.stringMatching(/^bad --lag 'much'/) }],
+    });
+  });
+
+  it('needs neither an environment nor a place of its own', async () => {
+    const program = join(ROOT, 'bin/walbc');
+    const words = ['-i', program, 'check', '--layout', layout, '--disk-free', 'off'];
+    const { exitCode, stdout } = await execa('env', words, { cwd: '/', reject: false });
+    expect([exitCode, stdout]).toEqual([0, expect.stringMatching(/^WALB OK - /)]);
+  });
+
+  it('says what it found with its exit code where nothing can be printed', async () => {
+    const away = writeLayout('unprinted.yaml', { p0: 1 });
+    const line = `"$0" check --layout "$1" --disk-free off > /dev/full`;
+    const words = ['-c', line, join(ROOT, 'bin/walbc'), away];
+    const { exitCode, stderr } = await execa('sh', words, { reject: false });
+    expect([exitCode, stderr]).toEqual([2, '']);
+  });
+
+  it('is done in time, and ends, when a host is off', async () => {
+    using hole = await blackHole();
+    const off = writeLayout('off.yaml', { a0: hole.port });
+    const began = performance.now();
+    const words = ['--layout', off, '--timeout', '2s'];
+    const [checked, waited] = await Promise.all([
+      walb('walbc', 'check', ...words, '--disk-free', 'off'),
+      walb('walbc', 'wait', ...words, 'up'),
+    ]);
+    expect([checked.code, checked.out]).toEqual([
+      2,
+      expect.stringMatching(/a0 is down: no answer/),
+    ]);
+    expect([waited.code, waited.err]).toEqual([124, expect.stringMatching(/not within 2 s: /)]);
+    // Otherwise the two minutes that the system goes on trying.
+    expect(performance.now() - began).toBeLessThan(30_000);
   });
 
   it('explains itself', async () => {
@@ -137,6 +183,7 @@ describe('walbc wait', () => {
       ['lag-below', 'a0', VOLUME, '10m'],
       ['lag-below', 'a0', VOLUME, '1gb'],
       ['synchronized', VOLUME, 'a0'],
+      ['idle', 'a0', VOLUME],
     ];
     const results = await Promise.all(conditions.map((words) => wait('-t', '30s', ...words)));
     expect(results.map(({ code, err }) => [code, err])).toEqual(conditions.map(() => [0, '']));
@@ -145,7 +192,7 @@ describe('walbc wait', () => {
   it('says what is missing when time runs out', async () => {
     const late = await wait('--timeout', '1s', 'state', 's0', VOLUME, 'Stopped');
     expect(late.code).toBe(124);
-    expect(late.err).toMatch(/not within 1 s: .*state Target/);
+    expect(late.err).toBe('walbc wait: state Stopped of vol at s0: not within 1 s: state Target');
     const never = await wait('--timeout', '1s', 'lag-below', 'a0', 'other', '1m');
     expect([never.code, never.err]).toEqual([
       124,
@@ -169,15 +216,21 @@ describe('walbc wait', () => {
       ['restorable', 's0', VOLUME, '1'],
       ['restorable', 'a0', VOLUME, 'one'],
       ['lag-below', 'a0', VOLUME],
+      ['lag-below', 'a0', VOLUME, '0'],
+      ['idle', 's0', VOLUME],
+      ['down'],
+      ['-t', '-3', 'up'],
     ]) {
       const { code, err } = await wait(...words);
       expect([words, code]).toEqual([words, 2]);
-      expect(err).toMatch(/^walbc wait: /);
+      expect(err).toMatch(/^walbc wait: .*$/);
     }
   });
 
   it('waits for a server to come back, and for what was written to arrive', async () => {
+    const down = wait('-t', '60s', 'down', 'a0');
     await group.group.kill('a0');
+    expect((await down).code).toBe(0);
     await using disk = await group.group.connect();
     await disk.write(0, randomBytes(65_536));
     const up = wait('-t', '60s', 'up', 'a0');

@@ -4,7 +4,7 @@
  */
 import { toUnixSeconds, WalbError } from '../../core/index.ts';
 import { ControlRpc } from '../../rpc/index.ts';
-import { SHORT_TIMEOUT_SEC, TIMEOUT_SEC } from '../constants.ts';
+import { aDuringHashSync, aDuringReplicate, SHORT_TIMEOUT_SEC, TIMEOUT_SEC } from '../constants.ts';
 import { digest } from '../health/digest.ts';
 import { formatDuration } from '../health/duration.ts';
 import type { GapRow, GroupStatus } from '../health/facts.ts';
@@ -20,6 +20,8 @@ import { StartServerMethods } from './start-servers.ts';
 
 /** Width of a table that does not go to a terminal. */
 const PLAIN_COLUMNS = 80;
+/** States of an archive that are long work; the short ones are routine. */
+const WORKING_STATES: readonly string[] = [...aDuringReplicate, ...aDuringHashSync];
 
 export class HealthMethods extends StartServerMethods {
   /**
@@ -191,6 +193,16 @@ export class HealthMethods extends StartServerMethods {
         { details: { server: ax.name, volume: vol, gid: wanted, newest } },
       );
     });
+  }
+
+  /** Waits until nothing works on the volume at an archive: no apply, merge, restore, resize, replication or backup. */
+  async _wait_for_idle(ax: ServerParam, vol: string, timeoutS: number): Promise<void> {
+    verify_archive(ax);
+    await this.lookFor(ax, vol, 'the end of all work', timeoutS, ({ view }) =>
+      view.actions.some(({ running }) => running > 0) || WORKING_STATES.includes(view.state)
+        ? undefined
+        : true,
+    );
   }
 
   /** Looks at the group at each change until `fact` is true. */

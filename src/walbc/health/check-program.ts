@@ -3,13 +3,13 @@
  * every server, at all of them at the same time, and never takes longer than `--timeout`.
  */
 import { parseArgs } from 'node:util';
-import { type Millis, toUnixSeconds, WalbError } from '../../core/index.ts';
+import { checkVolumeId, type Millis, toUnixSeconds, WalbError } from '../../core/index.ts';
 import { digest } from './digest.ts';
 import { parseDuration } from './duration.ts';
 import { gather } from './gather.ts';
 import { judge, type Verdict } from './judge.ts';
 import { layoutOf, openGroup } from './open-group.ts';
-import { EXIT_CODES, firstLine, jsonText, pluginText } from './report.ts';
+import { EXIT_CODES, firstLine, jsonText, pluginText, unknownJson } from './report.ts';
 import { FLAGS, type Limits, limitsOf, METRICS } from './thresholds.ts';
 
 export interface CheckTerminal {
@@ -52,7 +52,8 @@ export async function checkProgram(
     return EXIT_CODES[verdict.level];
   } catch (thrown) {
     const { message } = WalbError.from(thrown);
-    await terminal.print(`${firstLine('unknown', message)}\n`);
+    const isJson = words.includes('--json');
+    await terminal.print(`${isJson ? unknownJson(message) : firstLine('unknown', message)}\n`);
     return EXIT_CODES.unknown;
   }
 }
@@ -102,7 +103,7 @@ function parse(words: readonly string[]): Invocation | 'help' {
   const text = (name: string): string | undefined => values[name] as string | undefined;
   return {
     layout: text('layout'),
-    volume: text('vol'),
+    volume: values['vol'] === undefined ? undefined : checkVolumeId(text('vol') as string),
     json: values['json'] === true,
     timeout: timeoutOf(text('timeout')) * 1000,
     limits: limitsOf(values as Record<string, string>),

@@ -6,6 +6,7 @@ import type { Controller } from '../controller/controller.ts';
 import type { ServerLayout } from '../layout.ts';
 import type { ServerParam } from '../servers.ts';
 import { parseDuration } from './duration.ts';
+import { withArticle } from './facts.ts';
 
 export interface Condition {
   /** For messages. */
@@ -62,7 +63,8 @@ class Words {
       throw misused(`the layout has no server '${name}'; it has: ${names}`);
     }
     if (kind === undefined || found.kind === kind) return found;
-    throw misused(`${name} is a ${serverKindMap[found.kind]}, not a ${serverKindMap[kind]}`);
+    const [is, needed] = [found.kind, kind].map((one) => withArticle(serverKindMap[one]));
+    throw misused(`${name} is ${is}, not ${needed}`);
   }
 }
 
@@ -90,8 +92,8 @@ const SPECS: readonly Spec[] = [
       const known = statesOf(server.kind);
       const wrong = states.find((state) => !known.includes(state));
       if (wrong !== undefined) {
-        const kind = serverKindMap[server.kind];
-        throw misused(`no state '${wrong}' at a ${kind}; there are: ${known.join(' ')}`);
+        const kind = withArticle(serverKindMap[server.kind]);
+        throw misused(`no state '${wrong}' at ${kind}; there are: ${known.join(' ')}`);
       }
       return {
         what: `state ${states.join(' or ')} of ${volume} at ${server.name}`,
@@ -130,6 +132,20 @@ const SPECS: readonly Spec[] = [
     },
   },
   {
+    name: 'idle',
+    parameters: 'ARCHIVE VOL',
+    about: 'no apply, merge, restore, resize, replication or backup of the volume runs there',
+    least: 2,
+    most: 2,
+    make(words) {
+      const [server, volume] = [words.server(0, K_ARCHIVE), words.volume(1)];
+      return {
+        what: `the end of all work on ${volume} at ${server.name}`,
+        wait: (walbc, timeoutS) => walbc._wait_for_idle(server, volume, timeoutS),
+      };
+    },
+  },
+  {
     name: 'lag-below',
     parameters: 'ARCHIVE VOL DURATION|SIZE',
     about: 'the archive is less than this behind: 60s, 10m, or 64k, 10mb',
@@ -138,6 +154,7 @@ const SPECS: readonly Spec[] = [
     make(words) {
       const [server, volume] = [words.server(0, K_ARCHIVE), words.volume(1)];
       const { seconds, bytes } = limitOf(words.at(2));
+      if (seconds === 0 || bytes === 0) throw misused('nothing is less than 0 behind');
       return {
         what: `${volume} at ${server.name} less than ${words.at(2)} behind`,
         wait: (walbc, timeoutS) =>
@@ -172,6 +189,25 @@ const SPECS: readonly Spec[] = [
         what: `${names} to be up`,
         wait: (walbc, timeoutS) =>
           walbc.wait_for_up(servers.length === 0 ? null : servers, timeoutS),
+      };
+    },
+  },
+  {
+    name: 'down',
+    parameters: 'SERVER...',
+    about: 'none of these servers answers, as after a shutdown',
+    least: 1,
+    most: Number.POSITIVE_INFINITY,
+    make(words) {
+      const names = words.servers(0).map(({ name }) => name);
+      const what = `${names.join(' ')} to be down`;
+      return {
+        what,
+        wait: (walbc, timeoutS) =>
+          walbc._wait_for_group(what, null, timeoutS, ({ servers }) => {
+            const up = servers.filter(({ server, isUp }) => names.includes(server) && isUp);
+            return up.length === 0 || up.map(({ server }) => `${server} answers`).join('; ');
+          }),
       };
     },
   },

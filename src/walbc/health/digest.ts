@@ -12,15 +12,16 @@ import type {
   StorageStatus,
   StorageVolumeSummary,
 } from '../../rpc/index.ts';
-import type {
-  ArchiveRow,
-  Failure,
-  GapRow,
-  GroupStatus,
-  Kind,
-  QueueRow,
-  ServerRow,
-  StorageRow,
+import {
+  type ArchiveRow,
+  type Failure,
+  type GapRow,
+  type GroupStatus,
+  type Kind,
+  type QueueRow,
+  type ServerRow,
+  type StorageRow,
+  withArticle,
 } from './facts.ts';
 import { gapRow, mergeGaps } from './gaps.ts';
 import { withLag } from './lag.ts';
@@ -105,7 +106,7 @@ function statusOf({ reply, kind }: Answer): Known | undefined {
 
 function reasonOf({ reply, kind }: Answer): string {
   const other = reply?.server?.hostType ?? 'server of an unknown kind';
-  return `a ${other} answers there, not a ${kind}: the layout or the address is wrong`;
+  return `${withArticle(other)} answers there, not ${withArticle(kind)}: the layout or the address is wrong`;
 }
 
 function diskOf(

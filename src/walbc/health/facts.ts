@@ -10,6 +10,11 @@ import type { Bytes, UnixSeconds } from '../../core/index.ts';
 
 export type Kind = 'storage' | 'proxy' | 'archive';
 
+/** `a storage`, `an archive`. */
+export function withArticle(noun: string): string {
+  return `${/^[aeiou]/.test(noun) ? 'an' : 'a'} ${noun}`;
+}
+
 export interface GroupStatus {
   /** Of who asked. */
   readonly time: UnixSeconds;

@@ -139,7 +139,7 @@ class Judgement {
     const label = `${volume}_${server}_${archive}`;
     const what = `${volume} from ${server} to ${archive}`;
     const since = `last sent ${formatAge(row.lastSent, row.now)}`;
-    const text = `${what}: ${row.numDiff} diffs wait, the oldest for ${formatDuration(row.ageSec)} (${since})`;
+    const text = `${what}: ${row.numDiff === 1 ? '1 diff waits' : `${row.numDiff} diffs wait`}, the oldest for ${formatDuration(row.ageSec)} (${since})`;
     this.#measure('lag', `${label}_send_lag`, row.ageSec, row, text);
     if (row.isSendError) this.#flag('send-error', row, `${what}: send error, ${since}`);
     if (row.state === 'Stopped') this.#flag('stopped', row, `${volume} is Stopped at ${server}`);

@@ -54,14 +54,20 @@ function summaryOf({ findings, group }: Verdict): string {
 
 function wellSummary({ servers, volumes, queues, archives }: GroupStatus): string {
   const names = new Set([...volumes, ...archives, ...queues].map(({ volume }) => volume));
-  const lag = Math.max(0, ...archives.map(({ lagSec }) => lagSec ?? 0));
+  const up = servers.filter(({ isUp }) => isUp).length;
+  const lag = Math.max(
+    0,
+    ...[...volumes, ...archives].map(({ lagSec }) => lagSec ?? 0),
+    ...queues.map(({ ageSec }) => ageSec),
+  );
   const usage = Math.max(
     0,
     ...volumes.map((row) =>
       row.logCapacityBytes === 0 ? 0 : row.logUsageBytes / row.logCapacityBytes,
     ),
   );
-  return `${count(servers.length, 'server')} up, ${count(names.size, 'volume')}, lag at most ${formatDuration(lag)}, logs at most ${Math.round(usage * 100)}% full`;
+  const servesAll = up === servers.length ? '' : `${up} of `;
+  return `${servesAll}${count(servers.length, 'server')} up, ${count(names.size, 'volume')}, lag at most ${formatDuration(lag)}, logs at most ${Math.round(usage * 100)}% full`;
 }
 
 function count(number: number, noun: string): string {
@@ -123,4 +129,12 @@ export function jsonText({ level, findings, measurements, group }: Verdict): str
     group,
   };
   return JSON.stringify(data, (_, value) => (typeof value === 'bigint' ? `${value}` : value), 2);
+}
+
+/** The same keys where nothing could be looked at. */
+export function unknownJson(message: string): string {
+  const finding = { level: 'unknown', check: 'check', server: '', volume: '', text: message };
+  const exitCode = EXIT_CODES.unknown;
+  const data = { level: 'unknown', exitCode, findings: [finding], measurements: [], group: null };
+  return JSON.stringify(data, null, 2);
 }

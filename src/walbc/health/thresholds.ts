@@ -146,7 +146,11 @@ function parseValue(metric: Metric, word: string, text: string): number {
     if (unit === 'seconds') return parseDuration(word);
     if (unit === 'bytes') return parseSize(word);
   } catch (thrown) {
-    throw bad(metric, text, WalbError.from(thrown).message);
+    throw bad(
+      metric,
+      text,
+      WalbError.from(thrown).message.replace(/ is needed, for example .*$/, ''),
+    );
   }
   const match = /^(\d+(?:\.\d+)?)%?$/.exec(word);
   const value = match === null ? Number.NaN : Number(match[1]);

@@ -65,7 +65,7 @@ export async function waitProgram(
     });
     condition = conditionOf(layout, invocation.words);
   } catch (thrown) {
-    terminal.stderr(`walbc wait: ${WalbError.from(thrown).message}\n`);
+    terminal.stderr(`walbc wait: ${WalbError.from(thrown).message.replaceAll(/\s+/g, ' ')}\n`);
     return WAIT_EXIT.usage;
   }
   using _walbc = walbc;
@@ -87,7 +87,7 @@ async function run(
       return WAIT_EXIT.met;
     } catch (thrown) {
       const error = WalbError.from(thrown);
-      missing = error.message;
+      missing = lackOf(error.message);
       if (error.code === 'timeout' && terminal.monotonic() + RETRY_MS >= end) break;
       if (!hasCode(error, 'unavailable', 'timeout')) {
         terminal.stderr(`walbc wait: ${condition.what} can not be waited for: ${missing}\n`);
@@ -99,6 +99,11 @@ async function run(
   }
   terminal.stderr(`walbc wait: ${condition.what}: not within ${timeoutSec} s: ${missing}\n`);
   return WAIT_EXIT.timeout;
+}
+
+/** What is missing, without what was waited for and how long, which is said anyway. */
+function lackOf(message: string): string {
+  return message.replace(/^timeout: waited \S+ s for [^:]*: /, '');
 }
 
 /** One line on stderr whenever what is missing changes. */

@@ -82,7 +82,7 @@ function shutdown(serversOf: (args: Args, facts: Facts) => readonly string[]): C
 const READS = `
   _get_status _wait_for_group _wait_for_restorable group_status print_group_status get_gaps wait_for_up wait_for_synchronized
   wait_for_lag_below
-  _get_vol_size_mb _wait_for_gid _wait_for_no_action _wait_for_not_gid _wait_for_not_restored
+  _get_vol_size_mb _wait_for_gid _wait_for_idle _wait_for_no_action _wait_for_not_gid _wait_for_not_restored
   _wait_for_not_state _wait_for_state _wait_for_state_change _wait_for_state_cond
   exists_diff get_alive_server get_all_actions get_applicable_diff_list get_archive_info
   get_archive_info_list get_archive_uuid get_base get_block_hash get_cold get_diff_list get_host_type

@@ -195,6 +195,13 @@ describe('plugin text', () => {
     expect(rest.join('\n')).not.toContain('|');
   });
 
+  it('does not call up what is down, nor forget what waits for it, where that is no trouble', () => {
+    const servers = [server('storage'), server('proxy'), server('archive', { isUp: false })];
+    const facts = group({ servers, queues: [queue({ numDiff: 1, ageSec: 420 })], archives: [] });
+    const [first] = pluginText(judge(facts, limitsOf({ down: 'ok' }))).split('\n');
+    expect(first).toMatch(/^WALB OK - 2 of 3 servers up, 1 volume, lag at most 7m, /);
+  });
+
   it('keeps what others say from breaking its form', () => {
     const reason = `broken | '${'x'.repeat(2000)}'\n| 'evil'=1`;
     const down = group({ servers: [server('proxy', { isUp: false, reason })] });
