@@ -167,12 +167,16 @@ export class ArchiveVolume extends ServerVolume<
     } catch (error) {
       const { diffs, base } = this.catalogue;
       const gap = findGaps(diffs, base.base).find(({ from }) => from < gid);
-      if (!hasCode(error, 'not-found') || gap === undefined) throw error;
-      throw new WalbError(
-        'not-found',
-        `${(error as WalbError).message}: the diffs from gid ${gap.from} to ${gap.to} are missing; run hash_backup(storage, '${this.id}') or replicate from another archive`,
-        { details: { volume: this.id, gid, gapFrom: gap.from, gapTo: gap.to }, cause: error },
-      );
+      if (!hasCode(error, 'not-found')) throw error;
+      const way =
+        gap === undefined
+          ? `get_restorable(archive, '${this.id}', 'all') lists what can be`
+          : `the diffs from gid ${gap.from} to ${gap.to} are missing; run hash_backup(storage, '${this.id}') or replicate from another archive`;
+      const where = gap === undefined ? {} : { gapFrom: gap.from, gapTo: gap.to };
+      throw new WalbError('not-found', `${(error as WalbError).message}: ${way}`, {
+        details: { volume: this.id, gid, ...where },
+        cause: error,
+      });
     }
   }
 

@@ -267,7 +267,10 @@ describe('restore', () => {
       expect(Buffer.compare(await restored(BigInt(gid)), images[gid] as Buffer)).toBe(0);
     }
     await expect(restored(4n)).rejects.toMatchObject({ code: 'already-exists' });
-    await expect(restored(99n)).rejects.toMatchObject({ code: 'not-found' });
+    await expect(restored(99n)).rejects.toMatchObject({
+      code: 'not-found',
+      message: expect.stringMatching(/no snapshot 99 .*get_restorable\(archive, 'vol', 'all'\)/),
+    });
     const { channel } = host;
     await channel.unary(ArchiveRpc.delRestored, { volume, gid: 4n });
     const unknown = channel.unary(ArchiveRpc.delRestored, { volume, gid: 4n });

@@ -25,13 +25,17 @@ const NOT_CALLED = new Set(['if', 'while', 'for', 'switch', 'catch', 'with', 'fu
 const ASSIGNS = new Set(['=', '+=', '-=', '*=', '/=', '??=', '||=', '&&=']);
 /** Python that no rewriting on the text makes work; the shell says what to write instead. */
 const PYTHON_HINTS: readonly (readonly [RegExp, string])[] = [
-  [/^\s*for\s+\w+\s+in\s+.*:\s*$/m, 'for (const x of list) { ... }'],
-  [/^\s*(if|elif|while)\b[^(].*:\s*$/m, 'if (condition) { ... }'],
-  [/^\s*else\s*:\s*$/m, 'else { ... }'],
-  [/^\s*def\s+\w+\(.*\)\s*:\s*$/m, 'function name(a, b) { ... }'],
-  [/^\s*try\s*:\s*$|^\s*except\b/m, 'try { ... } catch (e) { ... }'],
+  [/^\s*for\s+\w[\w\s,]*\s+in\s+[^{]*:/m, 'for (const x of list) { ... }'],
+  [/^\s*elif\b/m, 'else if (condition) { ... }'],
+  [/^\s*(if|while)\b[^(].*:|^\s*(if|while)\s*\(.*\)\s*:/m, 'if (condition) { ... }'],
+  [/^\s*else\s*:/m, 'else { ... }'],
+  [/^\s*def\s+\w+\s*\(.*\)\s*:/m, 'function name(a, b) { ... }'],
+  [/^\s*try\s*:|^\s*(except|finally)\b.*:/m, 'try { ... } catch (e) { ... }'],
+  [/^\s*with\s+[^(].*:/m, 'try { ... } finally { ... }'],
+  [/^\s*raise\b/m, "throw new Error('what')"],
+  [/^\s*del\s+\w/m, 'delete object.key, list.splice(index, 1)'],
   [/^\s*print\s+[^(\s]/m, 'print(x)'],
-  [/\blambda\s+\w*\s*:/, 'x => expression'],
+  [/\blambda\b[\w\s,]*:/, 'x => expression'],
   [/\bnot\s+[\w(]/, '!x'],
   [/[\w)\]'"]\s+(and|or)\s+[\w('"[]/, 'a && b, a || b'],
   [/\[.+\bfor\b.+\bin\b.+\]/, 'list.map(x => ...) or list.filter(x => ...)'],

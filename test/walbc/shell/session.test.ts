@@ -238,6 +238,27 @@ describe('Ctrl-C', () => {
   });
 });
 
+describe('Python that TypeScript can not take', () => {
+  test.each([
+    ['for i in range(3): print(i)', 'for (const x of list) { ... }'],
+    ['for k, v in d.items():', 'for (const x of list) { ... }'],
+    ['if True: print(1)', 'if (condition) { ... }'],
+    ['while (x): pass', 'if (condition) { ... }'],
+    ['elif x: pass', 'else if (condition) { ... }'],
+    ['def f(x): return x', 'function name(a, b) { ... }'],
+    ['try: f()', 'try { ... } catch (e) { ... }'],
+    ['with open(x) as f: pass', 'try { ... } finally { ... }'],
+    ["raise Exception('x')", "throw new Error('what')"],
+    ['del x', 'delete object.key'],
+    ['f = lambda a, b: a', 'x => expression'],
+    ['not True', '!x'],
+  ])('%s', async (line, written) => {
+    const text = await shell.type(line);
+    expect(text).toContain(`This looks like Python; here it is written: ${written}`);
+    expect(text).toContain('In Python mode (.python, --python) it works as it is');
+  });
+});
+
 describe('help and completion', () => {
   test('help prints the docstring under the signature', async () => {
     expect(await shell.type('help(walbc.restore)')).toBe(
