@@ -68,11 +68,17 @@ export function item(owner: unknown, key: unknown): unknown {
   const own = specialMethod(owner, '__getitem__');
   if (own !== undefined) return own(key);
   if (owner instanceof PyRange) return rangeItem(owner, key);
-  if (isRecord(owner) && typeof key === 'string' && Object.hasOwn(owner, key)) return owner[key];
-  if (isRecord(owner)) return missingKey(key);
+  if (isRecord(owner)) return recordItem(owner, key);
   if (ArrayBuffer.isView(owner))
     return (owner as Uint8Array)[indexIn(key, owner.byteLength, 'bytes')];
   return raise('TypeError', `'${typeName(owner)}' object is not subscriptable`);
+}
+
+/** A table of the library; numbers are keys too: serverKindMap[K_PROXY]. */
+function recordItem(owner: Readonly<Record<string, unknown>>, key: unknown): unknown {
+  const name = typeof key === 'number' ? String(key) : key;
+  if (typeof name === 'string' && Object.hasOwn(owner, name)) return owner[name];
+  return missingKey(key);
 }
 
 function missingKey(key: unknown): never {

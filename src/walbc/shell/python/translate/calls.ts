@@ -17,7 +17,7 @@ export function argumentsOf(cx: Context, list: Node): Arguments {
   const positional: string[] = [];
   const keywords: string[] = [];
   const seen = new Set<string>();
-  const groups = commaSeparated(childrenOf(list).slice(1, -1));
+  const groups = argumentGroups(childrenOf(list).slice(1, -1));
   for (const group of groups) {
     const [first, second, third] = group as [Node, Node?, Node?];
     if (first.name === '**' && second !== undefined) {
@@ -39,6 +39,17 @@ export function argumentsOf(cx: Context, list: Node): Arguments {
     positional: `[${positional.join(', ')}]`,
     keywords: keywords.length === 0 ? '' : `[${keywords.join(', ')}]`,
   };
+}
+
+/** The nodes of each argument. The commas of `dict((k, v) for k, v in pairs)` separate none. */
+function argumentGroups(nodes: readonly Node[]): Node[][] {
+  const loop = nodes.findIndex(({ name }) => name === 'for');
+  if (loop < 0 || nodes.slice(0, loop).some(({ name }) => name === ',')) {
+    return commaSeparated(nodes);
+  }
+  const within = nodes.findIndex(({ name }) => name === 'in');
+  const [rest = [], ...others] = commaSeparated(nodes.slice(within));
+  return [[...nodes.slice(0, within), ...rest], ...others];
 }
 
 function argument(cx: Context, group: readonly Node[], count: number): string {

@@ -1064,4 +1064,11 @@ except IOError as e:
     `''
 FileNotFoundError`,
   ],
+  [
+    `rows = [('a', 1), ('b', 2)]
+print(sum(g for _, g in rows), dict((k, v) for k, v in rows), all(a < b for a, b in zip([1, 2], [2, 3])))
+print(sorted(k * v for k, v in rows if v > 0), list((x, y) for x, (y, z) in [(1, (2, 3))] for w in [0]), ','.join('%s%d' % (k, v) for k, v in rows))
+print(set(v for (k, v) in rows) == {1, 2}, max((v for k, v in rows), default=0), sum(a * b for a, b in rows[:0]), next(k for k, v in rows if v == 2))`,
+    "3 {'a': 1, 'b': 2} True\n['a', 'bb'] [(1, 2)] a1,b2\nTrue 2 0 b",
+  ],
 ];
