@@ -65,7 +65,9 @@ export async function withSession<T>(
 ): Promise<T> {
   const { output, argv } = spec;
   const isTerminal = output.isTTY === true;
-  const progress = new ProgressLine(isTerminal ? output : undefined);
+  // Such a terminal (Emacs, a serial console) knows no escape sequences: no line can be erased there.
+  const canErase = isTerminal && process.env['TERM'] !== 'dumb';
+  const progress = new ProgressLine(canErase ? output : undefined);
   let lastWait: WaitReport | undefined;
   let underWay: RunningCall | undefined;
   const beginProgress = (): void => {
@@ -86,7 +88,7 @@ export async function withSession<T>(
       // A terminal that does not know its width says 0.
       return output.columns || PIPE_COLUMNS;
     },
-    colors: isTerminal && !process.env['NO_COLOR'],
+    colors: canErase && !process.env['NO_COLOR'],
   };
   const environment: ControllerEnvironment = {
     ...spec.environment,

@@ -252,6 +252,28 @@ describeWith(['python3'], 'the prompt on a terminal', () => {
     }
   });
 
+  test('a dumb terminal gets text alone', async () => {
+    const screen = await play(
+      [
+        PROMPT,
+        ['type', 'walbc.get_restorable(a0, vol)\r'],
+        ['expect', 'until disabled'],
+        PROMPT,
+        ['type', 'walbc.is_overflow(s0, vol); sleep(1); print("slept")\r'],
+        ['expect', 'slept\r\n'],
+        PROMPT,
+        ['type', 'print("begun"); walbc.full_backup(s0, vol)\r'],
+        ['expect', 'begun\r\n'],
+        ['type', CTRL_C],
+        ['expect', 'KeyboardInterrupt'],
+        PROMPT,
+        ['type', 'exit\r'],
+      ],
+      { TERM: 'dumb' },
+    );
+    expect(screen).not.toContain('\x1b');
+  });
+
   test('exit(code) is the exit code of the program', async () => {
     const { status } = await onTerminal(SHELL, [PROMPT, ['type', 'exit(5)\r']]);
     expect(status).toBe(5);
