@@ -26,7 +26,8 @@ import {
   markNative,
   parametersOf,
 } from './functions.ts';
-import { inheritedMethod, isOwnClass, isOwnInstance, PySuper, specialMethod } from './instances.ts';
+import { inheritedMethod } from './inherited.ts';
+import { isOwnClass, isOwnInstance, PySuper, specialMethod } from './instances.ts';
 import { fn, type Methods } from './natives.ts';
 import { isFloat, isInt } from './numbers.ts';
 import { isType, typeInfo, typeName } from './types.ts';

@@ -1,8 +1,7 @@
 /** Classes of the operator's own: single inheritance, methods, and the special methods operators call. */
 import { descriptorOf } from './descriptors.ts';
-import { PythonError, raise } from './exceptions.ts';
+import { raise } from './exceptions.ts';
 import { isCallable } from './functions.ts';
-import { fn } from './natives.ts';
 
 /** What a class without a base is made from. */
 export class PyObject {}
@@ -70,23 +69,6 @@ export function superIn(namespace: Namespace, self: unknown): PySuper {
 export function superOf(cls: unknown, self: unknown): PySuper {
   if (!isOwnClass(cls)) return raise('TypeError', 'super() takes a class and an object of it');
   return new PySuper(Object.getPrototypeOf(cls.prototype) as Namespace, self);
-}
-
-/** Methods that every class has, and every exception: `Exception.__init__(self, text)`. */
-const OF_OBJECTS = {
-  __init__: fn('__init__', 'self, *args, **kwargs', (self: unknown, args: readonly unknown[]) => {
-    if (!(self instanceof Error)) return;
-    self.message = args.length === 1 ? String(args[0]) : args.map(String).join(', ');
-    if (self instanceof PythonError) self.args = args;
-  }),
-  __str__: fn('__str__', 'self', (self: unknown) =>
-    self instanceof Error ? self.message : `<${(self as object).constructor.name} object>`,
-  ),
-};
-
-/** What a class has that does not define it. */
-export function inheritedMethod(name: string): unknown {
-  return Object.hasOwn(OF_OBJECTS, name) ? OF_OBJECTS[name as keyof typeof OF_OBJECTS] : undefined;
 }
 
 function baseOf(base: unknown, name: string): unknown {

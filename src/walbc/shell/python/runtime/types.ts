@@ -87,7 +87,7 @@ const types = new WeakMap<object, TypeInfo>();
 export function defineType(type: object, info: TypeInfo): void {
   types.set(type, info);
   // So the library can ask as well: verify_type(x, int).
-  Object.defineProperty(type, Symbol.hasInstance, { value: info.check });
+  Object.defineProperty(type, Symbol.hasInstance, { value: info.check, configurable: true });
 }
 
 export function typeInfo(value: unknown): TypeInfo | undefined {
