@@ -65,7 +65,8 @@ async function main(words: readonly string[]): Promise<number> {
     });
   }
   const { walbcProgram } = await import('./cli/program.ts');
-  return await walbcProgram(words, await terminal());
+  const wanted = words[0] === '--help' ? ['-h'] : words;
+  return await walbcProgram(wanted, await terminal());
 }
 
 async function terminal(): Promise<Terminal> {

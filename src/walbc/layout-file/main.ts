@@ -13,6 +13,9 @@ export async function layoutMain(words: readonly string[]): Promise<number> {
     output: process.stdout,
   };
   try {
+    // `walbc layout init --help` too.
+    if (rest.some((word) => word === '--help' || word === '-h'))
+      rest.splice(0, rest.length, '--help');
     if (command === 'layout') return await layoutCommand(rest, terminal);
     const { startCommandLine } = await import('./start.ts');
     return await startCommandLine(rest, terminal);

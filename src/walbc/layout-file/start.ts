@@ -16,6 +16,12 @@ export async function startCommandLine(
   words: readonly string[],
   terminal: LayoutTerminal,
 ): Promise<number> {
+  if (words[0] === '--help') {
+    terminal.output.write(
+      `${USAGE}\n\nStarts servers of the layout that have a dataDir: all, or those that are named.\n`,
+    );
+    return 0;
+  }
   const { names, option } = parse(words);
   const { file, layout, tls } = await loadNeeded(option, terminal);
   const network = grpcNetwork(tls === undefined ? {} : { tls });

@@ -151,6 +151,10 @@ async function start(words: readonly string[]): Promise<number> {
       if (text === undefined || more.length > 0) throw misused('-c takes one expression');
       return await runText(options, text, '-c', 'command');
     }
+    case '--help':
+    case '-h':
+      process.stdout.write(`${USAGE}\n`);
+      return 0;
     default:
       throw misused(`'${command}' is nothing the shell knows`);
   }
