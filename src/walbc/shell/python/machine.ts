@@ -9,17 +9,19 @@ import { datetimeModule } from './modules/datetime.ts';
 import { open } from './modules/files.ts';
 import { mathModule } from './modules/math.ts';
 import { osModule, osPath, system } from './modules/os.ts';
+import { reModule } from './modules/re.ts';
 import { collectionsModule, jsonModule } from './modules/small.ts';
 import { leave, sysModule } from './modules/sys.ts';
 import { type Clock, timeModule } from './modules/time.ts';
 import { attribute, hasAttribute, namesOf } from './runtime/attributes.ts';
 import { invoke } from './runtime/calling.ts';
+import { lastCaught } from './runtime/catching.ts';
 import { exceptionClasses, raise } from './runtime/exceptions.ts';
 import { fn } from './runtime/natives.ts';
 import { str } from './runtime/repr.ts';
 import { createRuntime, type Names, type Runtime } from './runtime/runtime.ts';
 import { isNone, PyDict, PyModule } from './runtime/values.ts';
-import { rememberSource } from './traceback.ts';
+import { describePython, rememberSource } from './traceback.ts';
 import type { TranslateMode } from './translate/context.ts';
 import { translatePython } from './translate/translate.ts';
 
@@ -66,6 +68,8 @@ export class PythonMachine {
       'os.path': osPath,
       sys: sysModule(options, options.argv),
       math: mathModule(),
+      re: reModule(),
+      traceback: this.#traceback(),
       json: jsonModule(),
       collections: collectionsModule(),
     };
@@ -218,6 +222,18 @@ export class PythonMachine {
       ...(help === undefined ? {} : { help: about }),
       ...refusals(),
     };
+  }
+
+  /** `traceback`: of the exception that is handled now. */
+  #traceback(): PyModule {
+    const text = (): string => `${describePython(lastCaught(), false)}\n`;
+    return new PyModule('traceback', {
+      format_exc: fn('format_exc', '', text),
+      print_exc: fn('print_exc', 'limit=, file=', (_limit: unknown, file: unknown) => {
+        if (isNone(file)) this.#options.writeError(text());
+        else invoke(attribute(file, 'write'), [text()]);
+      }),
+    });
   }
 
   #dir(given: readonly unknown[]): unknown {

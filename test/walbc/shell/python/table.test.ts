@@ -4,6 +4,7 @@ import { evaluate, evaluateByPython } from './evaluate.ts';
 import { classes } from './table/classes.ts';
 import { containers } from './table/containers.ts';
 import { mixed } from './table/mixed.ts';
+import { modules } from './table/modules.ts';
 import { numbers } from './table/numbers.ts';
 import { programs } from './table/programs.ts';
 import type { Row } from './table/row.ts';
@@ -16,6 +17,7 @@ const TABLES: Readonly<Record<string, readonly Row[]>> = {
   containers,
   programs,
   mixed,
+  modules,
 };
 
 /** What the rows are given by python3 itself; undefined where it is not installed. */

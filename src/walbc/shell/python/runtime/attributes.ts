@@ -144,6 +144,8 @@ function specialAttribute(owner: unknown, name: string): unknown {
       return typeof owner === 'function' ? docOf(owner) : ABSENT;
     case '__dict__':
       return isOwnInstance(owner) ? { ...(owner as object) } : ABSENT;
+    case '__cause__':
+      return owner instanceof Error ? owner.cause : ABSENT;
     case 'args':
       if (owner instanceof PythonError) return tuple(owner.args);
       return owner instanceof Error ? tuple([owner.message]) : ABSENT;

@@ -28,8 +28,16 @@ export function throwValue(value: unknown, cause?: unknown): never {
   throw error;
 }
 
+let last: unknown;
+
+/** What the last `except` was given; undefined before the first. */
+export function lastCaught(): unknown {
+  return last;
+}
+
 /** What a handler gets: an error of Node's as Python's where there is one. */
 export function caught(value: unknown): unknown {
+  last = value;
   if (typeof value === 'object' && value !== null) thrown.add(value);
   if (isStackOverflow(value)) {
     return new exceptionClasses.RecursionError('maximum recursion depth exceeded');

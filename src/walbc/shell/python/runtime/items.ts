@@ -6,7 +6,7 @@ import { iter } from './iteration.ts';
 import { isInt } from './numbers.ts';
 import { repr } from './repr.ts';
 import { typeName } from './types.ts';
-import { isNone, isRecord, PyDict, PyRange, PySlice, PyTuple, tuple } from './values.ts';
+import { isNone, isRecord, PyDict, PyModule, PyRange, PySlice, PyTuple, tuple } from './values.ts';
 
 /** Where a slice begins, how many elements it has, and the step between them. */
 interface Span {
@@ -67,6 +67,8 @@ export function item(owner: unknown, key: unknown): unknown {
   if (owner instanceof Map) return dictItem(owner, key);
   const own = specialMethod(owner, '__getitem__');
   if (own !== undefined) return own(key);
+  if (owner instanceof PyModule && isCallable(owner.members['__getitem__']))
+    return owner.members['__getitem__'](key);
   if (owner instanceof PyRange) return rangeItem(owner, key);
   if (isRecord(owner)) return recordItem(owner, key);
   if (ArrayBuffer.isView(owner))
