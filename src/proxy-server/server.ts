@@ -237,6 +237,7 @@ export class ProxyServer implements ControlLogic {
         { details: { volume: id, archive: name } },
       );
     }
+    this.core.checkPeerAddress(wanted.address);
     using change = volume.machine.begin('archive-info-add');
     // Known from now on, so that a second one meets the temporary state.
     this.#volumes.set(id, volume);

@@ -64,6 +64,14 @@ export class ServerCore implements VolumeHost {
     return this.env.clock;
   }
 
+  /**
+   * Throws `permission-denied` for an address that this server may never talk to (beyond this machine,
+   * without TLS), `invalid-argument` for one that is none. Nobody is asked.
+   */
+  checkPeerAddress(address: string): void {
+    this.env.network.connect(address, { clientId: this.identity.nodeId }).close();
+  }
+
   readonly nextTaskId = (): number => {
     this.#taskIds += 1;
     return this.#taskIds;

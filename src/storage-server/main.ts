@@ -35,11 +35,9 @@ function devices(env: Env, options: OptionValues, clientId: string): DeviceOpene
 }
 
 /** Before anything runs: an address that may never be used (beyond loopback without TLS) is refused. */
-function checkedConfig({ env, identity }: ServerCore, options: OptionValues): StorageConfig {
-  const config = storageConfig(options, env.log);
-  for (const address of [config.archive, ...config.proxies]) {
-    env.network.connect(address, { clientId: identity.nodeId }).close();
-  }
+function checkedConfig(core: ServerCore, options: OptionValues): StorageConfig {
+  const config = storageConfig(options, core.log);
+  for (const address of [config.archive, ...config.proxies]) core.checkPeerAddress(address);
   return config;
 }
 

@@ -144,7 +144,7 @@ export async function outcomeOf(call: Promise<unknown>): Promise<string> {
   }
 }
 
-function settingsOf(baseDirectory: string): CommonSettings {
+export function settingsOf(baseDirectory: string): CommonSettings {
   return {
     baseDirectory,
     listenAddress: '',
