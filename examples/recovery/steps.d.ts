@@ -13,6 +13,9 @@ export class Steps {
   /** The server of the layout with that name; of the first letter's kind. */
   server(name: string, kind: 'storage' | 'proxy' | 'archive'): Server;
 
+  /** Ends the runbook with the problem and the usage, exit code 2. */
+  misused(problem: string): never;
+
   /** Something a person has to look at; the runbook goes on, and ends with exit code 1. */
   trouble(text: string): void;
 

@@ -23,10 +23,10 @@ export class Steps {
       exit(0);
     }
     const unknown = this.#options.find((word) => !options.includes(word));
-    if (unknown?.startsWith('--layout')) this.#misused('--layout goes before the name of the book');
-    if (unknown !== undefined) this.#misused(`unknown option ${unknown}`);
+    if (unknown?.startsWith('--layout')) this.misused('--layout goes before the name of the book');
+    if (unknown !== undefined) this.misused(`unknown option ${unknown}`);
     const count = this.words.length;
-    if (count < min || count > max) this.#misused(`wrong number of arguments: ${count}`);
+    if (count < min || count > max) this.misused(`wrong number of arguments: ${count}`);
   }
 
   has(option) {
@@ -57,14 +57,16 @@ export class Steps {
 
   end() {
     if (this.#troubles > 0) {
-      print(`${this.#troubles} troubles are left, see above`);
+      print(
+        `${this.#troubles === 1 ? '1 trouble is' : `${this.#troubles} troubles are`} left, see above`,
+      );
       exit(1);
     }
     print(dry_run ? 'dry run: nothing was changed' : 'done');
     exit(0);
   }
 
-  #misused(problem) {
+  misused(problem) {
     print(`${problem}\n${this.#usage}`);
     exit(2);
   }

@@ -14,6 +14,8 @@ const steps = new Steps(
   ['--restarted'],
 );
 const [lost, next] = steps.words.map((name) => steps.server(name, 'archive')) as [Server, Server];
+// The proxies would forget the only archive there is.
+if (lost.name === next.name) steps.misused(`LOST and NEXT are both ${lost.name}`);
 
 for (const vol of walbc.get_vol_list(next)) {
   const followers = steps.followers(vol).map(({ name }) => name);

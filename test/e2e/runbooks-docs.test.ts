@@ -1,5 +1,5 @@
 /** The pages about recovery name only what exists, and every runbook is on a page. */
-import { cpSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
+import { cpSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
@@ -61,4 +61,17 @@ test.each([
   const { code, out } = await walb('walbc', 'run', book, option);
   expect(code).toBe(2);
   expect(out).toBe(`${problem}\nusage: walbc run w3-proxy-restarted.ts [--dry-run]`);
+});
+
+test('an archive does not take its own place', async () => {
+  const folder = mkdtempSync(join(tmpdir(), 'walb-books-'));
+  try {
+    const layout = join(folder, 'walb.yaml');
+    writeFileSync(layout, 'archive: [{ name: a0, address: localhost, port: 1 }]\n');
+    const book = join(ROOT, 'examples/recovery/w8-primary-archive-failover.ts');
+    const { code, out } = await walb('walbc', 'run', '--layout', layout, book, 'a0', 'a0');
+    expect([code, out]).toEqual([2, expect.stringMatching(/^LOST and NEXT are both a0\nusage: /)]);
+  } finally {
+    rmSync(folder, { recursive: true, force: true });
+  }
 });
