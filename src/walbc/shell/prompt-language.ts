@@ -52,12 +52,13 @@ export class PromptLanguage {
 
   /** Where a Python line is only blanks so far, Backspace takes a level of them. */
   #outdentByBackspace(server: REPLServer): void {
-    const editor = server as REPLServer & { _ttyWrite: (text: string, key: Key) => void };
+    const editor = server as REPLServer & { _ttyWrite: (text: string, key?: Key) => void };
     const write = editor._ttyWrite.bind(editor);
+    // Without a key it is text that the program writes into the line.
     editor._ttyWrite = (text, key) => {
       const before = server.line.slice(0, server.cursor);
       const isOutdent =
-        this.#language === 'python' && key.name === 'backspace' && /^ +$/.test(before);
+        this.#language === 'python' && key?.name === 'backspace' && /^ +$/.test(before);
       const count = isOutdent && !key.ctrl && !key.meta ? ((before.length - 1) % INDENT) + 1 : 1;
       for (let left = count; left > 0; left -= 1) write(text, key);
     };

@@ -19,6 +19,8 @@ describe('what is not supported says so by name and place', () => {
     ['await f()', '1:1 await is not supported: calls block by themselves'],
     ['match x:\n    case 1:\n        pass', '1:1 match is not supported; write if and elif'],
     ["x = b'ab'", "1:5 bytes (b'...') are not supported"],
+    ['[a for *a, b in x]', '1:8 a starred target in a comprehension is not supported'],
+    ['f"{1:=5}"', "1:5 a format that begins with '=' is not supported here"],
     ['x = 3j', '1:5 complex numbers are not supported'],
     ['a @ b', '1:1 the operator @ is not supported'],
     ['class A(B, C):\n    pass', '1:12 a class of several bases is not supported'],

@@ -51,7 +51,8 @@ export class Source {
       (ref) => {
         depth += 1;
         if (depth > MAX_DEPTH) this.fail(ref.from, 'this is nested too deep');
-        if (ref.type.isError && !this.#isWholeFloat(ref.node)) this.#failAt(ref.node);
+        if (ref.type.isError && !this.#isWholeFloat(ref.node) && !this.#isBareYield(ref.node))
+          this.#failAt(ref.node);
       },
       () => {
         depth -= 1;
@@ -69,7 +70,29 @@ export class Source {
     );
   }
 
+  /** `(yield)`: the grammar wants a value that Python does not. */
+  #isBareYield(node: Node): boolean {
+    const { parent } = node;
+    return (
+      parent?.name === 'YieldExpression' &&
+      /^yield[ \t]*(?:[)\];,#\r\n]|$)/.test(this.text.slice(parent.from))
+    );
+  }
+
+  /** What the grammar does not take and Python does, by name. */
+  #hintAt(node: Node): string | undefined {
+    const { name = '' } = node.parent ?? {};
+    if (name === 'FormatReplacement' && this.text.startsWith(':=', node.from)) {
+      return "a format that begins with '=' is not supported here; write format(x, '=...')";
+    }
+    return /Comprehension/.test(name) && this.textOf(node) === '*'
+      ? 'a starred target in a comprehension is not supported; take the parts from the whole item'
+      : undefined;
+  }
+
   #failAt(node: Node): never {
+    const hint = this.#hintAt(node);
+    if (hint !== undefined) return this.fail(node, hint);
     const rest = this.text.slice(node.from).trimStart();
     const word = /^[\p{L}\p{N}_]+|^\S/u.exec(rest)?.[0];
     const offset = this.text.length - rest.length;
@@ -81,7 +104,7 @@ export class Source {
 export function childrenOf(node: Node): Node[] {
   const children: Node[] = [];
   for (let child = node.firstChild; child !== null; child = child.nextSibling) {
-    if (child.name !== 'Comment') children.push(child);
+    if (child.name !== 'Comment' && !child.type.isError) children.push(child);
   }
   return children;
 }

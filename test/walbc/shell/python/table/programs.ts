@@ -1071,4 +1071,21 @@ print(sorted(k * v for k, v in rows if v > 0), list((x, y) for x, (y, z) in [(1,
 print(set(v for (k, v) in rows) == {1, 2}, max((v for k, v in rows), default=0), sum(a * b for a, b in rows[:0]), next(k for k, v in rows if v == 2))`,
     "3 {'a': 1, 'b': 2} True\n['a', 'bb'] [(1, 2)] a1,b2\nTrue 2 0 b",
   ],
+  [
+    `def totals():
+    got = yield
+    total = 0
+    while got is not None:
+        total += got
+        got = (yield total)
+    print('end', (yield))
+g = totals()
+next(g)
+print(g.send(3), g.send(4), g.send(None))
+try:
+    g.send('x')
+except StopIteration:
+    print('stop')`,
+    '3 7 None\nend x\nstop',
+  ],
 ];
