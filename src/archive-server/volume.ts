@@ -165,8 +165,7 @@ export class ArchiveVolume extends ServerVolume<
     try {
       return plan();
     } catch (error) {
-      const { diffs, base } = this.catalogue;
-      const gap = findGaps(diffs, base.base).find(({ from }) => from < gid);
+      const gap = this.#missing().find(({ from }) => from < gid);
       if (!hasCode(error, 'not-found')) throw error;
       const way =
         gap === undefined
@@ -178,6 +177,15 @@ export class ArchiveVolume extends ServerVolume<
         cause: error,
       });
     }
+  }
+
+  /** From where to where diffs are missing, as far as is known. */
+  #missing(): { from: Gid; to: Gid }[] {
+    const { diffs, base } = this.catalogue;
+    const { expected, found } = this.#refusedGap ?? {};
+    const stored = findGaps(diffs, base.base);
+    if (expected === undefined || found?.snapB === undefined) return stored;
+    return [...stored, { from: expected.gidB, to: found.snapB.gidB }];
   }
 
   /** When the latest snapshot was taken; its age is how far the backup lags. */
