@@ -15,7 +15,7 @@ import { type CallOptions, type Millis, WalbError } from '../core/index.ts';
 import { checkPlainAllowed, parseAddress } from './address.ts';
 import { cancelled, watchSignal } from './call-state.ts';
 import type { RawStream, RawTransport } from './channel.ts';
-import { ConnectingSockets } from './connecting-sockets.ts';
+import { ConnectingSockets } from './grpc-connecting.ts';
 import { errorOfStatus } from './grpc-status.ts';
 import { fromBuffer, GrpcStream, toBuffer } from './grpc-stream.ts';
 import { MAX_FRAME, MAX_TIMEOUT_MS, PROTOCOL_VERSION } from './limits.ts';
