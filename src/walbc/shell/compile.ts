@@ -48,17 +48,35 @@ function firstThatCompiles(
   options: CompileOptions,
 ): Compiled {
   let first: unknown;
+  let typed: unknown;
   for (const attempt of attempts) {
     try {
       return attempt();
     } catch (thrown) {
       first ??= thrown;
+      if (isOfTypeScript(thrown)) typed ??= thrown;
       if (options.mayContinue && /Unexpected end of input/.test(String(thrown))) {
         throw new IncompleteInput();
       }
     }
   }
-  throw explain(first, code);
+  // Where JavaScript stumbles over a type, the parser that knows types tells the real place.
+  throw explain(typed === undefined ? first : placed(typed as Error, first, options.file), code);
+}
+
+/** An error of the parser of TypeScript; its text begins with `:LINE`. */
+function isOfTypeScript(thrown: unknown): boolean {
+  return (thrown as { code?: unknown } | null)?.code === 'ERR_INVALID_TYPESCRIPT_SYNTAX';
+}
+
+/** As an error of Node's own: the stack begins with the place in the file. */
+function placed(error: Error, first: unknown, file: string): unknown {
+  const line = /^:(\d+)\n/.exec(error.stack ?? '')?.[1];
+  const isSame = (first as Error).stack?.startsWith(`${file}:${line}\n`) ?? false;
+  if (line === undefined || isSame) return first;
+  const made = new SyntaxError(error.message);
+  made.stack = `${file}:${line}\n${made.stack ?? ''}`;
+  return made;
 }
 
 /** Python where it can not work: say what to write. */

@@ -76,6 +76,14 @@ describe('walbc without a terminal', () => {
     expect(await run([], script)).toEqual({ code: 0, stdout: '0\n1\n', stderr: '' });
   });
 
+  test('a syntax error behind a type is told where it is', async () => {
+    const { stderr } = await run([], 'let a = 1;\nlet b: number = 2;\nfoo(;\n');
+    expect(stderr).toBe('SyntaxError: Expression expected\n  at stdin:3\n');
+    expect((await run([], 'let a = 1;\nfoo(;\n')).stderr).toBe(
+      "SyntaxError: Unexpected token ';'\n  at stdin:2\n",
+    );
+  });
+
   test('a failing script says where', async () => {
     const { code, stderr } = await run([], 'print(1)\n\nnope()\n');
     expect(code).toBe(1);
