@@ -69,7 +69,10 @@ async function look(
   return judge(digest(answers, toUnixSeconds(terminal.now()), volume), limits, volume);
 }
 
-/** The last resort against whatever hangs, such as a layout file on a dead file server. */
+/**
+ * The last resort against whatever is waited for, such as a module of a layout that never loads. What keeps
+ * this thread itself (a loop in such a module, a file server that is dead) is for the caller's own limit.
+ */
 async function within<T>(timeout: Millis, work: Promise<T>): Promise<T> {
   const late = Promise.withResolvers<never>();
   const timer = setTimeout(
