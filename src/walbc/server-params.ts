@@ -11,7 +11,9 @@ import { type ServerParam, ServerStartupParam } from './servers.ts';
 const REPEATER_PORT_OFFSET = 10_000;
 
 /** Option name without dash to its value: null for a flag, a list for several words. */
-export type ServerOptions = Readonly<Record<string, string | number | null | readonly string[]>>;
+export type ServerOptions = Readonly<
+  Record<string, string | number | null | undefined | readonly string[]>
+>;
 
 /** What of a ServerLayout is needed here. */
 export interface LayoutOfServers {
@@ -22,7 +24,7 @@ export interface LayoutOfServers {
 /** `{ p: 5000, debug: null }` as `['-p', '5000', '-debug']`. */
 export function dict2args(d: ServerOptions): string[] {
   return Object.entries(d).flatMap(([name, value]) => {
-    if (value === null) return [`-${name}`];
+    if (value === null || value === undefined) return [`-${name}`];
     return [`-${name}`, ...(typeof value === 'object' ? value : [String(value)])];
   });
 }

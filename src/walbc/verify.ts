@@ -121,10 +121,13 @@ export function verify_server_kind(s: unknown, kindL: readonly ServerKind[]): vo
   verify_server(s);
   if (kindL.includes(s.kind)) return;
   const wanted = kindL.map((kind) => serverKindMap[kind]).join(' or ');
-  throw bad(`invalid server type: ${s.name} is a ${serverKindMap[s.kind]} server, not ${wanted}`, {
-    server: s.name,
-    kind: serverKindMap[s.kind],
-  });
+  throw bad(
+    `invalid server type: ${s.name} is ${s.kind === K_ARCHIVE ? 'an' : 'a'} ${serverKindMap[s.kind]} server, not ${wanted}`,
+    {
+      server: s.name,
+      kind: serverKindMap[s.kind],
+    },
+  );
 }
 
 /** The classes a server parameter may have. */

@@ -51,7 +51,8 @@ export function parametersOf(fn: Constructor): string[] {
   const at = isClass ? source.search(/\bconstructor\s*\(/) : 0;
   if (at < 0) return [];
   const open = source.indexOf('(', at);
-  const arrow = source.indexOf('=>');
+  // A class may have arrow functions in its fields, before the constructor.
+  const arrow = isClass ? -1 : source.indexOf('=>');
   if (open < 0 || (arrow >= 0 && arrow < open)) return [];
   return splitParameters(source, open + 1);
 }
