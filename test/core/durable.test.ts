@@ -41,7 +41,7 @@ class Machine {
       if (++this.calls >= this.dieAt) throw new ProcessKilled('dead');
     };
     const latency = async () => enter();
-    const files = new SimFiles(this.host.disk, { enter, latency, now: () => 0 });
+    const files = new SimFiles(this.host.disk, { enter, latency, work: () => {}, now: () => 0 });
     return { files, random: this.random };
   }
 

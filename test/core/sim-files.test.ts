@@ -17,7 +17,9 @@ function simFiles(seed = '1', capacity?: number): { files: SimFiles; host: SimHo
     ...(capacity === undefined ? {} : { capacity }),
   });
   const latency = () => new Promise<void>((resolve) => setImmediate(resolve));
-  const files = new SimFiles(host.disk, { enter: () => {}, latency, now: () => 0 });
+  const nothing = () => {};
+  const caller = { enter: nothing, latency, work: nothing, now: () => 0 };
+  const files = new SimFiles(host.disk, caller);
   files.makeDirectory('/data');
   host.disk.settle();
   return { files, host };

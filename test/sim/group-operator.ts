@@ -24,7 +24,7 @@ import {
 import { DEVICE_PATH, PORT, VOLUME } from './group-servers.ts';
 
 /** What a call may end with while servers come and go; anything else is a finding. */
-const EXPECTED: readonly ErrorCode[] = [
+export const EXPECTED: readonly ErrorCode[] = [
   'unavailable',
   'timeout',
   'busy',
@@ -205,9 +205,7 @@ export class Operator {
   /** The path of the restored image, or undefined when something came in between. */
   async restore(gid: bigint, archive = 'a0'): Promise<string | undefined> {
     await this.deleteRestored(gid, archive);
-    if ((await this.try(archive, ArchiveRpc.restore, { volume: VOLUME, gid })) === undefined) {
-      return undefined;
-    }
+    if (!(await this.#beginRestore(gid, archive))) return undefined;
     for (let round = 0; round < 100; round++) {
       await this.#env.clock.sleep(50);
       const reply = await this.try(archive, ArchiveRpc.getRestored, { volume: VOLUME });
@@ -215,6 +213,16 @@ export class Operator {
       if (image !== undefined) return image.path;
     }
     return undefined;
+  }
+
+  /** The restore before it may be listed and not be over yet. */
+  async #beginRestore(gid: bigint, archive: string): Promise<boolean> {
+    for (let round = 0; round < 10; round++) {
+      const request = { volume: VOLUME, gid };
+      if ((await this.try(archive, ArchiveRpc.restore, request)) !== undefined) return true;
+      await this.#env.clock.sleep(100);
+    }
+    return false;
   }
 
   async deleteRestored(gid: bigint, archive = 'a0'): Promise<void> {

@@ -3,6 +3,7 @@
  * and the workload that writes to it.
  */
 import type { ArchiveConfig } from '../../src/archive-server/config.ts';
+import type { ServedExport } from '../../src/archive-server/exports.ts';
 import { FileImageStore } from '../../src/archive-server/file-image-store.ts';
 import { ArchiveServer } from '../../src/archive-server/server.ts';
 import { type Env, hasCode, KIB, Mutex, toHex, WalbError } from '../../src/core/index.ts';
@@ -17,12 +18,14 @@ import type { CommonSettings } from '../../src/server/status.ts';
 import type { StorageConfig } from '../../src/storage-server/config.ts';
 import { StorageServer } from '../../src/storage-server/server.ts';
 import { openDevice, type WalbDevice, type WriteRequest } from '../../src/wdev/index.ts';
+import type { BlockBackend } from '../../src/wdev/nbd/backend.ts';
 import type { VolumeDevice } from '../../src/wdev/volume-device.ts';
 import { randomRequest } from '../wdev/support/volume-model.ts';
 import type { GroupFlaw } from './group-flaws.ts';
 import { changed, flawedDevice, flawedEnv } from './group-flaws.ts';
 import type { Positions, WriteHistory } from './group-model.ts';
 import { spyOnLog } from './group-spy.ts';
+import { sharingImageStore } from './sharing-image-store.ts';
 import type { ProcessMain } from './sim-process.ts';
 
 export const PORT = 1;
@@ -44,6 +47,10 @@ export interface GroupStory {
   readonly scanLbPerSec?: number;
   /** Of archives (`-fi`). */
   readonly fsyncInterval?: number;
+  /** Archives keep cold snapshots, as image stores that share blocks do. */
+  readonly keepsCold?: boolean;
+  /** What archives export now, by uri. */
+  readonly exports?: Map<string, BlockBackend>;
   /** The workload writes while this is true. */
   isWriting: boolean;
   /** Called when the storage has sent all of a range, which a proxy now may or may not acknowledge. */
@@ -113,11 +120,26 @@ export function archiveMain(nodeId: string, story: GroupStory): ProcessMain {
     const own = flawedEnv(env, story.flaw, 'archive');
     return serve(own, signal, HostType.ARCHIVE, nodeId, (core, settings) => {
       return new ArchiveServer(core, config, settings, {
-        images: (_volume, directory) => new FileImageStore(own.files, directory),
-        serveExport: () => Promise.reject(new WalbError('unsupported', 'no exports here')),
+        images: (_volume, directory) =>
+          story.keepsCold === true
+            ? sharingImageStore(own, directory)
+            : new FileImageStore(own.files, directory),
+        serveExport: (backend, name) => serveExport(story, backend, `${nodeId}/${name}`),
       });
     });
   };
+}
+
+/** Whoever knows the uri reads from the backend. */
+async function serveExport(
+  { exports }: GroupStory,
+  backend: BlockBackend,
+  uri: string,
+): Promise<ServedExport> {
+  if (exports === undefined) throw new WalbError('unsupported', 'no exports here');
+  exports.set(uri, backend);
+  const close = async () => void exports.delete(uri);
+  return { address: uri, uri, connections: () => 0, close };
 }
 
 export function proxyMain(nodeId: string, story: GroupStory): ProcessMain {

@@ -21,6 +21,7 @@ import type { Scenario } from './explore.ts';
 import type { GroupFlaw } from './group-flaws.ts';
 import { Positions, WriteHistory } from './group-model.ts';
 import { Operator, type TakenSnapshot } from './group-operator.ts';
+import { type Expectation, expectOneOf, type ReaderOptions, Readers } from './group-readers.ts';
 import {
   archiveMain,
   DEVICE_FILES,
@@ -95,6 +96,8 @@ class GroupRun {
       flaw,
       isWriting: true,
       afterEnd: () => this.#loseAcknowledgement(),
+      exports: new Map(),
+      keepsCold: hasUpkeep && world.random.chance(0.4),
     };
     this.#proxies = world.random.chance(0.5) ? ['p0', 'p1'] : ['p0'];
     this.#archives = hasUpkeep ? [PRIMARY, SECONDARY] : [PRIMARY];
@@ -244,6 +247,7 @@ class GroupRun {
   async #operate(env: Env): Promise<void> {
     const operator = new Operator(env, this.#proxies);
     const upkeep = this.#spawnUpkeep();
+    const readers = this.#spawnReaders();
     const pick = (below: number): number => env.random.u32() % below;
     while (!this.#isQuiet) {
       await env.clock.sleep(pick(2500));
@@ -255,6 +259,7 @@ class GroupRun {
       else await this.#checkSome(operator, this.#anyArchive(pick), 1, false);
     }
     await upkeep?.exit;
+    await readers?.exit;
     const last = await this.#drain(env, operator);
     await this.#checkSome(operator, PRIMARY, MAX_CHECKED, true);
     if (upkeep !== undefined) await this.#checkSecondary(env, operator, last);
@@ -270,6 +275,32 @@ class GroupRun {
     return this.#world.spawn('upkeep', this.#world.host('op'), (env) =>
       new Upkeep(env, options).run(),
     );
+  }
+
+  #spawnReaders(): SimProcess | undefined {
+    if (this.#archives.length === 1) return undefined;
+    const options: ReaderOptions = {
+      archives: this.#archives,
+      proxies: this.#proxies,
+      exports: this.#story.exports ?? new Map(),
+      expect: (archive, gid) => this.#expectation(archive, gid),
+      contentOf: (archive, path) => this.#contentOf(archive, path),
+      noteRead: (how) => this.#world.trace('readers', `${how}: as it was`),
+      isQuiet: () => this.#isQuiet,
+    };
+    return this.#world.spawn('readers', this.#world.host('op'), (env) =>
+      new Readers(env, options).run(),
+    );
+  }
+
+  #expectation(archive: string, gid: bigint): Expectation | undefined {
+    const histories = this.#historiesOf(archive, gid);
+    if (histories.length === 0) return undefined;
+    return expectOneOf(histories.map((uuid) => this.#contentAt(uuid, gid)));
+  }
+
+  #contentAt(uuid: string, gid: bigint): Uint8Array {
+    return this.#story.history.contentAt(this.#story.positions.placeOf(uuid, gid));
   }
 
   #upkeepOptions(): UpkeepOptions {

@@ -10,6 +10,8 @@ export interface ClockOwner {
   /** The wall clock of the host. */
   now(): Millis;
   monotonic(): Millis;
+  /** How long its synchronous calls so far still take: others run before it goes on after a yield. */
+  readonly busyFor: Micros;
   /** Runs `fn` after `delay` unless the process died meanwhile. */
   schedule(delay: Micros, fn: () => void): SimEvent;
 }
@@ -60,6 +62,6 @@ export class SimClock implements Clock {
 
   yield(): Promise<void> {
     this.#owner.enter('yield');
-    return new Promise((resolve) => this.#owner.schedule(TURN, resolve));
+    return new Promise((resolve) => this.#owner.schedule(TURN + this.#owner.busyFor, resolve));
   }
 }

@@ -5,7 +5,7 @@
 import { WalbError } from '../../src/core/errors.ts';
 import { attempt } from '../../src/core/file-errors.ts';
 import type { FileHandle, FileInfo, FileLock, Files, OpenMode } from '../../src/core/files.ts';
-import { type Bytes, MIB, type Millis } from '../../src/core/units.ts';
+import { type Bytes, KIB, type Millis } from '../../src/core/units.ts';
 import type { Micros } from './schedule.ts';
 import type { SimDisk } from './sim-disk.ts';
 import { SimHandle } from './sim-handle.ts';
@@ -17,15 +17,18 @@ export interface SimCaller {
   enter(call: string): void;
   /** Resolves after a drawn duration; never when the process died meanwhile. */
   latency(least: Micros, most: Micros): Promise<void>;
+  /** The call takes a drawn duration in which nothing else of the process runs. */
+  work(most: Micros): void;
   /** The host's wall clock. */
   now(): Millis;
 }
 
 /** fdatasync of a disk under some load. */
 export const SYNC_LATENCY = [500, 12_000] as const;
-const COPY_LATENCY = [200, 2_000] as const;
-/** Copied between two moments at which others run. */
-const COPY_CHUNK: Bytes = MIB;
+/** Of a disk that is busy: a copy of one of the small images here still spans whole applies. */
+const COPY_LATENCY = [200, 20_000] as const;
+/** Copied between two moments at which others run; a fraction of the small images here. */
+const COPY_CHUNK: Bytes = 4 * KIB;
 
 export class SimFiles implements Files {
   readonly #disk: SimDisk;
@@ -95,8 +98,17 @@ export class SimFiles implements Files {
     });
   }
 
+  /** Contents first, as `rm -r` does; the process may die between any two names. */
   removeTree(path: string): void {
+    for (const name of this.#namesIn(path)) this.removeTree(`${path}/${name}`);
     this.#call('remove tree', path, '', () => this.#disk.removeTree(path));
+  }
+
+  #namesIn(path: string): string[] {
+    return attempt('remove tree', path, () => {
+      const node = this.#disk.find(path);
+      return node?.kind === 'directory' ? [...node.names.keys()] : [];
+    });
   }
 
   async syncDirectory(path: string): Promise<void> {
@@ -130,9 +142,9 @@ export class SimFiles implements Files {
     for (let range = source.nextData(0); range !== undefined; range = source.nextData(range.end)) {
       for (let at = range.start; at < range.end; at += chunk.length) {
         const piece = chunk.subarray(0, Math.min(chunk.length, range.end - at));
-        target.write(piece.subarray(0, source.read(piece, at)), at);
         await this.#caller.latency(...COPY_LATENCY);
         throwIfAborted(signal, source.path);
+        target.write(piece.subarray(0, source.read(piece, at)), at);
       }
     }
   }

@@ -4,9 +4,13 @@ import { assertRange, attempt } from '../../src/core/file-errors.ts';
 import type { FileHandle, OpenMode } from '../../src/core/files.ts';
 import type { Bytes } from '../../src/core/units.ts';
 import { systemError } from './disk-faults.ts';
+import type { Micros } from './schedule.ts';
 import type { SimDisk } from './sim-disk.ts';
 import { type SimCaller, SYNC_LATENCY } from './sim-files.ts';
 import type { FileNode } from './sim-tree.ts';
+
+/** The longest read or write: of a page that is not in the cache. */
+const DATA_CALL: Micros = 3_000;
 
 export class SimHandle implements FileHandle {
   readonly path: string;
@@ -34,11 +38,13 @@ export class SimHandle implements FileHandle {
 
   read(into: Uint8Array, position: Bytes): number {
     this.#enter('read', position, into.length);
+    this.#caller.work(DATA_CALL);
     return attempt('read', this.path, () => this.#disk.read(this.#node, this.path, into, position));
   }
 
   write(from: Uint8Array, position: Bytes): void {
     this.#enter('write', position, from.length);
+    this.#caller.work(DATA_CALL);
     attempt('write', this.path, () => {
       if (!this.#writable) throw systemError('EBADF');
       this.#disk.write(this.#node, this.path, from, position);

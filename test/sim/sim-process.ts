@@ -23,6 +23,9 @@ export type ProcessExit =
   | { readonly kind: 'failed'; readonly error: unknown }
   | { readonly kind: 'killed' };
 
+/** What works longer than this without a pause is not seen to take longer. */
+const MAX_BUSY: Micros = 50_000;
+
 export class ProcessKilled extends Error {
   override readonly name = 'ProcessKilled';
 }
@@ -57,6 +60,8 @@ export class SimProcess {
   #finish!: (exit: ProcessExit) => void;
   #alive = true;
   #calls = 0;
+  /** Its synchronous calls so far take until then. */
+  #busyUntil: Micros = 0;
   #crash: { readonly at: number; readonly how: () => void } | undefined;
 
   constructor({ name, host, main, world, random, network }: ProcessOptions) {
@@ -127,6 +132,17 @@ export class SimProcess {
     return new Promise((resolve) => this.schedule(delay, resolve));
   }
 
+  work(most: Micros): void {
+    const now = this.#world.elapsed;
+    const until = Math.max(now, this.#busyUntil) + this.#latencies.between(0, most);
+    this.#busyUntil = Math.min(until, now + MAX_BUSY);
+  }
+
+  /** From now until its synchronous calls are over. */
+  get busyFor(): Micros {
+    return Math.max(0, this.#busyUntil - this.#world.elapsed);
+  }
+
   schedule(delay: Micros, fn: () => void): SimEvent {
     return this.#world.schedule(delay, () => {
       if (!this.#alive) return;
@@ -144,7 +160,7 @@ export class SimProcess {
   }
 
   monotonic(): Millis {
-    return this.#world.elapsed / 1000;
+    return Math.max(this.#world.elapsed, this.#busyUntil) / 1000;
   }
 
   #end(exit: ProcessExit): void {
