@@ -378,3 +378,19 @@ walbc.full_backup(s0, vol)
     expect(exitCode).toBe(130);
   });
 });
+
+test('SystemExit and KeyboardInterrupt can be raised', async () => {
+  const text = `try:
+    raise KeyboardInterrupt
+except KeyboardInterrupt:
+    print('caught')
+try:
+    raise SystemExit(4)
+finally:
+    print('finally')
+`;
+  expect(await shell.script(text, 'book.py')).toMatchObject({
+    exitCode: 4,
+    printed: 'caught\nfinally\n',
+  });
+});

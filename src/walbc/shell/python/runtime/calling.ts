@@ -24,7 +24,11 @@ export function invoke(callee: unknown, args: readonly unknown[], keywords?: Key
 /** Calls with `this`; what is not Python's own gets values as the library knows them. */
 export function apply(callee: Callable, owner: unknown, args: readonly unknown[]): unknown {
   if (isExceptionClass(callee) || isOwnClass(callee)) return construct(callee, args);
-  if (isNative(callee)) return Reflect.apply(callee, owner, args) as unknown;
+  if (isNative(callee)) {
+    // SystemExit and KeyboardInterrupt, which both languages share.
+    const isError = (callee.prototype as unknown) instanceof Error;
+    return isError ? construct(callee, args) : (Reflect.apply(callee, owner, args) as unknown);
+  }
   const foreign = args.map((arg) => toForeign(arg));
   const isPlainClass =
     signatureOf(callee) === undefined && typeInfo(callee) === undefined && isType(callee);
