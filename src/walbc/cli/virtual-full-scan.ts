@@ -8,7 +8,7 @@
  */
 import { type FileHandle, open, rename, rm, stat } from 'node:fs/promises';
 import { dirname } from 'node:path';
-import { corrupt, LB_SIZE, lbToBytes, WalbError } from '../../core/index.ts';
+import { corrupt, LB_SIZE, lbToBytes, type Millis, WalbError } from '../../core/index.ts';
 import {
   ArchiveRpc,
   CompressionKind,
@@ -16,6 +16,9 @@ import {
   type VirtualFullScanRequest,
 } from '../../rpc/index.ts';
 import type { CommandContext } from './context.ts';
+
+/** An archive sends something every few seconds, however slow the scan is; this is far beyond. */
+const SILENCE_MS: Millis = 15 * 60_000;
 
 export type ScanRequest = Omit<VirtualFullScanRequest, 'compression'>;
 
@@ -32,10 +35,11 @@ export async function virtualFullScan(
   context: CommandContext,
   destination: string,
   request: ScanRequest,
+  silence: Millis = SILENCE_MS,
 ): Promise<void> {
   const target = await openTarget(context, destination);
   try {
-    await scan(context, request, target);
+    await scan(context, request, target, silence);
     await target.finish();
   } catch (error) {
     await target.abandon();
@@ -43,13 +47,19 @@ export async function virtualFullScan(
   }
 }
 
-async function scan(context: CommandContext, request: ScanRequest, target: Target): Promise<void> {
-  const compression = { kind: CompressionKind.NONE, level: 0, cpus: 1 };
-  const events = context.connection.stream(ArchiveRpc.virtualFullScan, { ...request, compression });
+async function scan(
+  context: CommandContext,
+  request: ScanRequest,
+  target: Target,
+  silence: Millis,
+): Promise<void> {
   let sizeLb = -1;
   let at = 0;
-  for await (const { event } of events) {
+  for await (const { event } of scanEvents(context, request, silence)) {
     if (event?.$case === 'begin') {
+      if (sizeLb >= 0 || event.value.sizeLb < 1) {
+        throw corrupt(`the scan begins with ${event.value.sizeLb} blocks, after ${sizeLb}`, { at });
+      }
       sizeLb = event.value.sizeLb;
       await target.begin(lbToBytes(sizeLb));
     }
@@ -73,6 +83,28 @@ async function scan(context: CommandContext, request: ScanRequest, target: Targe
     throw corrupt(`the scan ended at block ${at} of ${sizeLb}`, { at, sizeLb });
   }
   throw new WalbError('unavailable', `the scan was cut off at block ${at} of ${sizeLb}`);
+}
+
+/** Ends the call when nothing comes for `silence`; what this side takes to write does not count. */
+async function* scanEvents(context: CommandContext, request: ScanRequest, silence: Millis) {
+  const compression = { kind: CompressionKind.NONE, level: 0, cpus: 1 };
+  const stalled = new AbortController();
+  const { connection } = context;
+  const wanted = { ...request, compression };
+  const events = connection.stream(ArchiveRpc.virtualFullScan, wanted, stalled.signal);
+  const giveUp = (): void =>
+    stalled.abort(new WalbError('timeout', `the scan sent nothing for ${silence / 1000} s`));
+  for (;;) {
+    const timer = setTimeout(giveUp, silence);
+    try {
+      const next = await events.next();
+      if (next.done === true) return;
+      clearTimeout(timer);
+      yield next.value;
+    } finally {
+      clearTimeout(timer);
+    }
+  }
 }
 
 function checkBulk({ blocks, data, checksum }: ImageBulk, at: number, sizeLb: number): void {
