@@ -1,5 +1,5 @@
 /** Errors as the operator sees them: one line that says what was wrong, the facts, no inner stack. */
-import { type ErrorDetail, WalbError } from '../../core/index.ts';
+import { type ErrorDetail, isErrorCode, WalbError } from '../../core/index.ts';
 import { KeyboardInterrupt } from './interruptible.ts';
 import { repr } from './show.ts';
 
@@ -10,7 +10,8 @@ const FAILED_EXIT = 1;
 
 export function exitCodeOf(thrown: unknown): number {
   if (thrown instanceof KeyboardInterrupt) return INTERRUPTED_EXIT;
-  return thrown instanceof WalbError ? thrown.exitCode : FAILED_EXIT;
+  // Code of the operator may throw one with any code, or without.
+  return thrown instanceof WalbError && isErrorCode(thrown.code) ? thrown.exitCode : FAILED_EXIT;
 }
 
 /** `file`: name of the text that was run; where the error came from is looked up in it. */

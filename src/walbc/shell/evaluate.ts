@@ -36,6 +36,16 @@ export class Evaluator {
 
   /** Runs one input or one whole script. Never throws. */
   async run(code: string, file: string, mode: EvaluateMode, language: Language): Promise<Outcome> {
+    try {
+      return await this.#run(code, file, mode, language);
+    } catch (thrown) {
+      // What was thrown can not even be shown. Whoever waits for the outcome would wait for ever.
+      const why = thrown instanceof Error ? thrown.message : typeof thrown;
+      return { status: 'failed', exitCode: 1, text: `Error: it can not be shown: ${why}` };
+    }
+  }
+
+  async #run(code: string, file: string, mode: EvaluateMode, language: Language): Promise<Outcome> {
     if (mode !== 'script' && LEAVE.test(code.trim())) return { status: 'exit', exitCode: 0 };
     if (language === 'python') return await this.#runPython(code, file, mode);
     try {

@@ -189,7 +189,8 @@ port.on('message', async (message: ToWorker) => {
       break;
     }
     case 'complete': {
-      if (message.language === 'python') await python();
+      // Where it can not be loaded the input says so; what is typed must not wait for it.
+      if (message.language === 'python') await python().catch(() => {});
       const offer = standIns.withLimit(COMPLETION_MS, () => completeQuietly(message));
       post({ type: 'completed', id: message.id, completions: offer });
       break;

@@ -238,6 +238,20 @@ describe('Ctrl-C', () => {
   });
 });
 
+describe('errors that are none', () => {
+  test.each([
+    ['throw new WalbError()', 'WalbError: '],
+    ["throw new WalbError('nonsense', 'text')", 'WalbError: text'],
+    ['throw Object.create(null)', 'Error: '],
+    ["throw { get a() { throw new Error('no') } }", 'Error: '],
+    ["throw Object.defineProperty(new Error('x'), 'message', { get() { throw 1 } })", 'Error: '],
+    ['throw Symbol()', 'Error: '],
+  ])('%s', async (line, shown) => {
+    expect(await shell.type(line)).toContain(shown);
+    expect(await shell.type('walbc.echo(3)')).toBe('3');
+  });
+});
+
 describe('Python that TypeScript can not take', () => {
   test.each([
     ['for i in range(3): print(i)', 'for (const x of list) { ... }'],
