@@ -41,6 +41,37 @@ export function toPositional(args: readonly unknown[], signature: Signature): re
 }
 
 /**
+ * The arguments of a call of the library, in their places. Throws `invalid-argument` also where some are
+ * missing or too many: a question about no volume must not be answered.
+ */
+export function argumentsFor(args: readonly unknown[], signature: Signature): readonly unknown[] {
+  const placed = toPositional(args, signature);
+  const { params, name } = signature;
+  const names = parameterNames(params);
+  const missing = names.filter((_, at) => isRequired(params[at]!) && !(at in placed));
+  if (missing.length > 0) {
+    const which = missing.map((one) => `'${one}'`).join(' and ');
+    throw new WalbError(
+      'invalid-argument',
+      `${name}() is missing ${which}: ${callText(signature)}`,
+    );
+  }
+  if (placed.length > params.length && !params.at(-1)?.startsWith('...')) {
+    const problem = `${name}() takes at most ${params.length} arguments, not ${placed.length}`;
+    throw new WalbError('invalid-argument', `${problem}: ${callText(signature)}`);
+  }
+  return placed;
+}
+
+function isRequired(param: string): boolean {
+  return !param.startsWith('...') && !param.includes('=');
+}
+
+function callText({ name, params }: Signature): string {
+  return `${name}(${params.join(', ')})`;
+}
+
+/**
  * The arguments that stand for keywords in a call of `callee`, after `count` others. `isOfShell` says
  * which functions take `Keywords`. Throws `invalid-argument` where names can not be put in place.
  */
@@ -100,7 +131,7 @@ function place(
     }
     placed[position] = value;
   }
-  return Array.from(placed);
+  return placed;
 }
 
 function isPlainObject(value: unknown): value is Record<string, unknown> {

@@ -68,6 +68,8 @@ export class ShellSession {
   readonly #waiting = new Map<number, PromiseWithResolvers<Answer>>();
   readonly #ready = Promise.withResolvers<void>();
   #nextId = 1;
+  /** Why the thread is gone. */
+  #failure: WalbError | undefined;
   /** The evaluation under way. */
   #evaluating: number | undefined;
   /** How it is run. */
@@ -104,9 +106,7 @@ export class ShellSession {
     });
     this.#worker.on('message', (message: FromWorker) => this.#receive(message));
     this.#worker.on('error', (error) => this.#fail(error));
-    this.#worker.on('exit', (code) =>
-      this.#fail(new WalbError('internal', `the shell's thread ended with code ${code}`)),
-    );
+    this.#worker.on('exit', (code) => this.#ended(code));
     // A SIGINT from outside, while no code runs that takes it, must not end what embeds the shell.
     this.#otherHandlers = process.listeners('SIGINT');
     process.removeAllListeners('SIGINT');
@@ -280,8 +280,22 @@ export class ShellSession {
     }
   }
 
+  /** `process.exit(code)` of the operator's code ends the thread: that is `exit(code)`. */
+  #ended(exitCode: number): void {
+    const id = this.#evaluating;
+    if (id !== undefined && this.#failure === undefined) {
+      this.#waiting.get(id)?.resolve({
+        type: 'evaluated',
+        id,
+        outcome: { status: 'exit', exitCode },
+      });
+    }
+    this.#fail(new WalbError('internal', `the shell's thread ended with code ${exitCode}`));
+  }
+
   #fail(thrown: unknown): void {
     const error = WalbError.from(thrown, "the shell's thread");
+    this.#failure ??= error;
     this.#evaluating = undefined;
     this.#ready.reject(error);
     for (const waiting of this.#waiting.values()) waiting.reject(error);
@@ -293,6 +307,8 @@ export class ShellSession {
   }
 
   async #ask(message: (id: number) => ToWorker): Promise<Answer> {
+    // Nobody would ever answer.
+    if (this.#failure !== undefined) throw this.#failure;
     const id = this.#nextId;
     this.#nextId += 1;
     const waiting = Promise.withResolvers<Answer>();

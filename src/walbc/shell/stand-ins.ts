@@ -5,7 +5,7 @@
  */
 import { WalbError } from '../../core/index.ts';
 import type { BridgeCaller, CallOptions } from './bridge-caller.ts';
-import { toPositional } from './keywords.ts';
+import { argumentsFor } from './keywords.ts';
 import type { Request } from './protocol.ts';
 import type { RemoteClass, RemoteMember } from './remote-shape.ts';
 import { nameSignature } from './signature.ts';
@@ -47,7 +47,7 @@ export class StandIns implements WireSide {
   define(shape: RemoteClass): ValueClass {
     const signature = { className: '', name: shape.name, params: shape.params };
     const create = (args: readonly unknown[]): object =>
-      this.#create(shape.name, toPositional(args, signature));
+      this.#create(shape.name, argumentsFor(args, signature));
     const cls = {
       [shape.name]: class {
         constructor(...args: unknown[]) {
@@ -99,7 +99,7 @@ export class StandIns implements WireSide {
   #functionOf(handle: WireHandle): object {
     const signature = { className: '', name: handle.name, params: handle.fields };
     const call = (...args: unknown[]): unknown => {
-      const positional = this.#encodeAll(toPositional(args, signature));
+      const positional = this.#encodeAll(argumentsFor(args, signature));
       return this.request({ kind: 'function', target: handle, args: positional });
     };
     return nameSignature(Object.defineProperty(call, 'name', { value: handle.name }), signature);
@@ -123,7 +123,7 @@ export class StandIns implements WireSide {
     const method = {
       [member.name](this: object, ...args: unknown[]): unknown {
         const target = host.#targetOf(this, shape.name, member.name);
-        const positional = host.#encodeAll(toPositional(args, signature));
+        const positional = host.#encodeAll(argumentsFor(args, signature));
         return host.request({ kind: 'method', target, member: member.name, args: positional });
       },
     }[member.name]!;
@@ -165,6 +165,7 @@ export class StandIns implements WireSide {
   }
 
   #encodeAll(args: readonly unknown[]): unknown[] {
-    return args.map((arg) => encode(arg, this));
+    // A place left out between keywords is sent as nothing given.
+    return Array.from(args, (arg) => encode(arg, this));
   }
 }

@@ -334,3 +334,17 @@ describe('help and completion', () => {
     );
   });
 });
+
+describe('the end of the thread', () => {
+  test('process.exit in code is exit; nothing waits for a thread that is gone', async () => {
+    await using ended = await startSession();
+    expect(await ended.session.evaluate('process.exit(7)', 'walbc', 'prompt')).toEqual({
+      status: 'exit',
+      exitCode: 7,
+    });
+    await expect(ended.session.evaluate('1', 'walbc', 'prompt')).rejects.toThrow(
+      "the shell's thread ended with code 7",
+    );
+    await expect(ended.session.complete('wal')).rejects.toThrow('ended with code 7');
+  });
+});
