@@ -2,6 +2,7 @@
 import {
   DEFAULT_BULK_SIZE,
   type Gid,
+  hasCode,
   type Method,
   parseBulkSize,
   parseSize,
@@ -22,6 +23,7 @@ import {
 import type { ServerParam } from '../servers.ts';
 import type { SyncOpt } from '../values/sync-opt.ts';
 import { type GidLike, toGid, verify_archive, verify_storage } from '../verify.ts';
+import { watchVolume } from '../watching.ts';
 import { StandbyMethods } from './standby.ts';
 
 export class BackupMethods extends StandbyMethods {
@@ -228,11 +230,45 @@ export class BackupMethods extends StandbyMethods {
       verify_archive(ax);
       await this.verifyActive(ax, vol, 'snapshot');
     }
-    await this.verify_state(sx, vol, sTarget);
+    await this.#verifyTarget(sx, vol);
     const gid = await this.snapshot_nbk(sx, vol);
-    await this.verify_state(sx, vol, sTarget);
-    for (const ax of axL) await this.wait_for_restorable(ax, vol, gid, timeoutS);
+    await this.#verifyTarget(sx, vol);
+    const cmd = 'restorable';
+    for (const ax of axL) {
+      await this.waitForList(
+        { ax, vol, gid, cmd, timeoutS, isWanted: true },
+        { failing: (signal) => this.#failOnOverflow(sx, vol, gid, signal) },
+      );
+    }
     return gid;
+  }
+
+  /** After an overflow `start`, which leads from Stopped to Target elsewhere, would be refused. */
+  async #verifyTarget(sx: ServerParam, vol: string): Promise<void> {
+    const state = await this.get_state(sx, vol);
+    if (state === sStopped && (await this.is_overflow(sx, vol))) {
+      const message = `the log of ${vol} at ${sx.name} has overflowed: no snapshot can be taken before walbc.hash_backup(${sx.name}, '${vol}')`;
+      throw new WalbError('overflow', message, { details: { server: sx.name, volume: vol } });
+    }
+    if (state !== sTarget) await this.verify_state(sx, vol, sTarget);
+  }
+
+  /** A log that overflows before the snapshot has left it takes the snapshot away: nobody may wait. */
+  async #failOnOverflow(
+    sx: ServerParam,
+    vol: string,
+    gid: bigint,
+    signal: AbortSignal,
+  ): Promise<void> {
+    const { clock } = this.environment;
+    try {
+      for await (const { view } of watchVolume(this.connection(sx), vol, { clock, signal })) {
+        if (view.isOverflow && (view.doneGid ?? 0n) < gid) throw overflowed(sx, vol, gid);
+      }
+    } catch (thrown) {
+      // A storage that is away may come back, and what it has sent arrives without it.
+      if (hasCode(thrown, 'overflow')) throw thrown;
+    }
   }
 
   /**
@@ -255,6 +291,11 @@ export class BackupMethods extends StandbyMethods {
     const bytesPerSec = parseSize(String(throughputU));
     await this.command(sx, StorageRpc.setFullScanBps, { bytesPerSec });
   }
+}
+
+function overflowed(sx: ServerParam, vol: string, gid: bigint): WalbError {
+  const message = `the log of ${vol} at ${sx.name} overflowed before snapshot ${gid} was delivered: it can not become restorable; walbc.hash_backup(${sx.name}, '${vol}') brings the volume back`;
+  return new WalbError('overflow', message, { details: { server: sx.name, volume: vol, gid } });
 }
 
 function bulkBytesOf(bulkSizeU: string | null): number {

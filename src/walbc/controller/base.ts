@@ -20,7 +20,7 @@ import { ServerLayout } from '../layout.ts';
 import type { ServerParam } from '../servers.ts';
 import { show, verify_server } from '../verify.ts';
 import type { Seen } from '../watching.ts';
-import { looks } from './looking.ts';
+import { type LookExtras, looks } from './looking.ts';
 import { inCalls, wrongState } from './ways.ts';
 
 /** Limit of a query when neither the call nor the controller says one, as walbc's `-to`. */
@@ -178,7 +178,7 @@ export class ControllerBase {
     vol: string,
     what: string,
     timeoutS: number,
-    missing?: () => string,
+    extras: LookExtras = {},
   ): AsyncGenerator<Seen, never, undefined> {
     return looks({
       environment: this.environment,
@@ -187,7 +187,7 @@ export class ControllerBase {
       what,
       timeoutS,
       signal: this.interrupted,
-      ...(missing === undefined ? {} : { missing }),
+      ...extras,
     });
   }
 
@@ -198,9 +198,9 @@ export class ControllerBase {
     what: string,
     timeoutS: number,
     check: (seen: Seen) => T | undefined | Promise<T | undefined>,
-    missing?: () => string,
+    extras: LookExtras = {},
   ): Promise<T> {
-    for await (const seen of this.looks(s, vol, what, timeoutS, missing)) {
+    for await (const seen of this.looks(s, vol, what, timeoutS, extras)) {
       const result = await check(seen);
       if (result !== undefined) return result;
     }

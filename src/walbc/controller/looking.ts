@@ -14,7 +14,14 @@ import { type Seen, watchVolume } from '../watching.ts';
 /** With a limit of 0 the present state decides; this is how long one look may take. */
 const SINGLE_LOOK: Millis = 10_000;
 
-export interface LookSpec {
+export interface LookExtras {
+  /** More facts for the error when time runs out. */
+  readonly missing?: () => string;
+  /** Watches something else until the signal; the error it throws ends the wait. */
+  readonly failing?: (signal: AbortSignal) => Promise<unknown>;
+}
+
+export interface LookSpec extends LookExtras {
   readonly environment: FullEnvironment;
   readonly connection: ServerConnection;
   readonly volume: string;
@@ -24,8 +31,6 @@ export interface LookSpec {
   readonly timeoutS: number;
   /** Interrupts the wait. */
   readonly signal: AbortSignal;
-  /** More facts for the error when time runs out. */
-  readonly missing?: () => string;
 }
 
 /** Views of the volume as they change, until the reader leaves or time runs out (`timeout`). */
@@ -39,6 +44,10 @@ export async function* looks(spec: LookSpec): AsyncGenerator<Seen, never, undefi
   const cancelTimer = clock.after(timeoutS > 0 ? timeoutS * 1000 : SINGLE_LOOK, () =>
     late.abort(timeoutError(spec, view, unreachable)),
   );
+  const ended = new AbortController();
+  spec.failing?.(AbortSignal.any([ended.signal, spec.signal])).catch((error: unknown) => {
+    if (!ended.signal.aborted && !spec.signal.aborted) late.abort(error);
+  });
   const report = (): void => {
     const elapsedMs = clock.monotonic() - began;
     environment.onWait({
@@ -71,6 +80,7 @@ export async function* looks(spec: LookSpec): AsyncGenerator<Seen, never, undefi
     throw hasCode(thrown, 'timeout') ? thrown : atServer(connection, thrown);
   } finally {
     cancelTimer();
+    ended.abort();
     environment.onWait(undefined);
   }
 }

@@ -10,6 +10,7 @@ import { describeView } from '../describe.ts';
 import type { ServerParam } from '../servers.ts';
 import { type GidLike, show, toGid } from '../verify.ts';
 import { InfoMethods } from './info.ts';
+import type { LookExtras } from './looking.ts';
 
 /** Limit of the waits for what takes a moment. */
 const MOMENT_SEC = 10;
@@ -75,8 +76,7 @@ export class WaitMethods extends InfoMethods {
     cmd: GidList,
     timeoutS: number,
   ): Promise<void> {
-    const wanted = toGid(gid);
-    await this.#waitForList(ax, vol, wanted, cmd, timeoutS, true);
+    await this.waitForList({ ax, vol, gid: toGid(gid), cmd, timeoutS, isWanted: true });
   }
 
   /** Waits until a snapshot is not in that list any more. */
@@ -87,7 +87,7 @@ export class WaitMethods extends InfoMethods {
     cmd: GidList,
     timeoutS: number,
   ): Promise<void> {
-    await this.#waitForList(ax, vol, toGid(gid), cmd, timeoutS, false);
+    await this.waitForList({ ax, vol, gid: toGid(gid), cmd, timeoutS, isWanted: false });
   }
 
   /** Waits until the image is not there any more. */
@@ -123,13 +123,9 @@ export class WaitMethods extends InfoMethods {
     );
   }
 
-  async #waitForList(
-    ax: ServerParam,
-    vol: string,
-    gid: Gid,
-    cmd: GidList,
-    timeoutS: number,
-    isWanted: boolean,
+  protected async waitForList(
+    { ax, vol, gid, cmd, timeoutS, isWanted }: ListWait,
+    extras: Omit<LookExtras, 'missing'> = {},
   ): Promise<void> {
     const { get, revision } = this.#list(cmd);
     let seen: { readonly key: string; readonly gids: readonly bigint[] } | undefined;
@@ -148,7 +144,7 @@ export class WaitMethods extends InfoMethods {
         if (seen?.key !== key) seen = { key, gids: await get(ax, vol) };
         return seen.gids.includes(gid) === isWanted ? true : undefined;
       },
-      missing,
+      { ...extras, missing },
     );
   }
 
@@ -176,6 +172,16 @@ export class WaitMethods extends InfoMethods {
         throw new WalbError('invalid-argument', `no list ${show(cmd)} to wait for`);
     }
   }
+}
+
+/** Waiting for a snapshot to be in a list of an archive, or to be in it no more. */
+export interface ListWait {
+  readonly ax: ServerParam;
+  readonly vol: string;
+  readonly gid: Gid;
+  readonly cmd: GidList;
+  readonly timeoutS: number;
+  readonly isWanted: boolean;
 }
 
 export type GidList = 'restorable' | 'restored' | 'cold';

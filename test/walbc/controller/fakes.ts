@@ -82,6 +82,8 @@ export class FakeServer {
   readonly on: Record<string, (server: FakeServer) => void | Promise<void>> = {};
   /** A stop is under way. */
   isStopping = false;
+  /** Storages: of the log. */
+  isOverflow = false;
   /** Tasks that end only when the test calls `finish`. */
   holdsTasks = false;
   #held: (() => void)[] = [];
@@ -157,6 +159,7 @@ export class FakeServer {
     return {
       ...clearView(VOL),
       state: this.state,
+      isOverflow: this.isOverflow,
       stopState: this.isStopping ? StopState.STOPPING : StopState.NOT_STOPPING,
       tasks: this.#tasks,
       actions: [...this.#running].map(([action, running]) => ({
@@ -305,6 +308,7 @@ export class FakeServer {
     return [
       handle(StorageRpc.fullBackup, backup('full-bkp')),
       handle(StorageRpc.hashBackup, backup('hash-bkp')),
+      handle(StorageRpc.isOverflow, async () => ({ value: this.isOverflow })),
       handle(StorageRpc.snapshot, async () => {
         const gid = (this.gids.at(-1) ?? 0n) + 1n;
         await this.#do('snapshot', () => {

@@ -344,6 +344,26 @@ describe('snapshot', () => {
     await expect(group.controller.snapshot(s0, VOL, a0 as never)).rejects.toThrow('list');
     expect(group.steps()).toEqual([]);
   });
+
+  it('is not waited for once the log has overflowed before it left: hash_backup is the way on', async () => {
+    await using group = await following();
+    const [s0, a0] = [group.param('s0'), group.param('a0')];
+    const storage = group.get('s0');
+    storage.on['snapshot'] = (): void => {};
+    const waiting = group.controller.snapshot(s0, VOL, [a0]);
+    waiting.catch(() => {});
+    await storage.watched();
+    storage.isOverflow = true;
+    storage.changed();
+    await expect(waiting).rejects.toMatchObject({
+      code: 'overflow',
+      message: expect.stringContaining("walbc.hash_backup(s0, 'vol')") as string,
+    });
+    storage.state = STOPPED;
+    await expect(group.controller.snapshot(s0, VOL, [a0])).rejects.toThrow(
+      "no snapshot can be taken before walbc.hash_backup(s0, 'vol')",
+    );
+  });
 });
 
 describe('restore and its images', () => {
