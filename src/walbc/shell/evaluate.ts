@@ -6,6 +6,7 @@ import { pythonNames, SystemExit } from './builtins.ts';
 import { type Compiled, compile, IncompleteInput } from './compile.ts';
 import { describeError, exitCodeOf } from './describe-error.ts';
 import { interruptible, KeyboardInterrupt, polling } from './interruptible.ts';
+import { suggestion } from './near-names.ts';
 import type { EvaluateMode, Language, Outcome } from './protocol.ts';
 import type { ShellPython } from './python/shell-python.ts';
 import { isAssignment } from './source.ts';
@@ -105,6 +106,7 @@ export class Evaluator {
   #outcomeOf(error: unknown, file: string | undefined): Outcome {
     if (error instanceof IncompleteInput) return { status: 'incomplete' };
     if (error instanceof SystemExit) return { status: 'exit', exitCode: error.exitCode };
-    return { status: 'failed', exitCode: exitCodeOf(error), text: describeError(error, file) };
+    const text = `${describeError(error, file)}${suggestion(error)}`;
+    return { status: 'failed', exitCode: exitCodeOf(error), text };
   }
 }

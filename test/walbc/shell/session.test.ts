@@ -335,6 +335,23 @@ describe('help and completion', () => {
   });
 });
 
+describe('a misspelt name', () => {
+  test.each([
+    ['walbc.restor(a0, vol, 5)', 'Did you mean walbc.restore?'],
+    ['walbc.get_restorble_gid(a0, vol)', 'Did you mean walbc.get_restorable_gid?'],
+    ['slayout', 'Did you mean sLayout?'],
+  ])('%s', async (line, hint) => {
+    expect(await shell.type(line)).toContain(`\n${hint}`);
+  });
+
+  test('nothing is guessed where nothing is near', async () => {
+    expect(await shell.type('walbc.frobnicate()')).toBe(
+      'TypeError: walbc.frobnicate is not a function',
+    );
+    expect(await shell.type('nosuchthing')).toBe('ReferenceError: nosuchthing is not defined');
+  });
+});
+
 describe('the end of the thread', () => {
   test('process.exit in code is exit; nothing waits for a thread that is gone', async () => {
     await using ended = await startSession();
