@@ -1,6 +1,6 @@
 /** What Tab offers: global names, members of what is left of the dot, and live arguments. */
 import { type Help, namesOf } from './help.ts';
-import { liveArguments, openCall } from './live-arguments.ts';
+import { liveArguments, openCall, openCallee } from './live-arguments.ts';
 import type { Completions } from './protocol.ts';
 import { tokenize } from './tokens.ts';
 
@@ -38,7 +38,7 @@ export function complete(line: string, scope: CompletionScope): Completions {
   const live = call === undefined ? [] : liveArguments(call, scope.globals, lookup);
   const members = inString === undefined ? names(typed, scope, lookup) : [];
   const matches = [...new Set([...live.filter((name) => name.startsWith(typed)), ...members])];
-  const hint = call === undefined ? undefined : scope.help.hint(call.callee);
+  const hint = scope.help.hint(openCallee(line, lookup));
   // Right after `(` or `,` only what fits there; names of everything else would bury it.
   const shown = typed === '' && call !== undefined ? live : matches;
   return { matches: shown, typed, ...(hint === undefined ? {} : { hint }) };
@@ -46,8 +46,7 @@ export function complete(line: string, scope: CompletionScope): Completions {
 
 /** As `complete`, with nothing but what is known of the call the line ends in. */
 export function hintAt(line: string, scope: CompletionScope): Completions {
-  const call = openCall(line, (path) => valueAt(scope, path));
-  const hint = call === undefined ? undefined : scope.help.hint(call.callee);
+  const hint = scope.help.hint(openCallee(line, (path) => valueAt(scope, path)));
   return { matches: [], typed: '', ...(hint === undefined ? {} : { hint }) };
 }
 

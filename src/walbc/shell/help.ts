@@ -1,5 +1,6 @@
 /** `help(x)` and `dir(x)`: docstrings and names of what the operator points at. */
 import { type DocString, findDoc, readDocs, summaryOf } from './docs.ts';
+import { parametersOf } from './remote-shape.ts';
 import { repr } from './show.ts';
 import { DRY_RUN, type Signature, signatureOf } from './signature.ts';
 
@@ -57,8 +58,12 @@ export class Help {
   /** `restore(ax, vol, gid, timeoutS=86400)  Makes ...`: for the line below the cursor. */
   hint(value: unknown): string | undefined {
     const signature = signatureOf(value);
-    if (signature === undefined) return undefined;
-    return `${signatureText(signature)}  ${summaryOf(this.#text(signature))}`.trimEnd();
+    if (signature !== undefined) {
+      return `${signatureText(signature)}  ${summaryOf(this.#text(signature))}`.trimEnd();
+    }
+    if (typeof value !== 'function') return undefined;
+    const builtin = Object.hasOwn(BUILTINS, value.name) ? BUILTINS[value.name] : undefined;
+    return builtin?.replace(/^(.*?\)): /, '$1  ') ?? ownSignature(value);
   }
 
   #call(signature: Signature): string {
@@ -113,6 +118,13 @@ function signatureText({ className, name, params }: Signature): string {
       .replace(/ = (.*)$/, (_, value: string) => `=${PYTHON_VALUES[value] ?? value}`),
   );
   return `${owner}${name}(${list.join(', ')})`;
+}
+
+/** Of a function that the operator wrote. */
+// biome-ignore lint/complexity/noBannedTypes: any function the operator may name
+function ownSignature(fn: Function): string | undefined {
+  const isNative = /\{\s*\[native code\]\s*\}$/.test(Function.prototype.toString.call(fn));
+  return isNative ? undefined : `${fn.name}(${parametersOf(fn).join(', ')})`;
 }
 
 function indent(text: string): string {

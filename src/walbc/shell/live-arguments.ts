@@ -14,7 +14,6 @@ interface OpenCall {
   readonly params: readonly string[];
   /** Texts of the arguments before the cursor, the one it is in last. */
   readonly args: readonly string[];
-  readonly callee: unknown;
   readonly name: string;
 }
 
@@ -48,20 +47,27 @@ const WORDS: Readonly<Record<string, readonly string[]>> = {
 };
 const PROXY = SERVER_KIND_OF['px'];
 
-/** The innermost call that the end of the line is in. */
+/** What is called by the innermost call that the end of the line is in. */
+export function openCallee(line: string, lookup: Lookup): unknown {
+  const { tokens } = tokenize(line);
+  const open = lastOpen(tokens);
+  const path = open === undefined ? undefined : pathBefore(tokens, open);
+  return path === undefined ? undefined : lookup(path.join('.'));
+}
+
+/** The innermost call of the library that the end of the line is in. */
 export function openCall(line: string, lookup: Lookup): OpenCall | undefined {
   const { tokens } = tokenize(line);
   const open = lastOpen(tokens);
   if (open === undefined) return undefined;
   const path = pathBefore(tokens, open);
   if (path === undefined) return undefined;
-  const callee = lookup(path.join('.'));
-  const signature = signatureOf(callee);
+  const signature = signatureOf(lookup(path.join('.')));
   if (signature === undefined) return undefined;
   const inner = tokens.slice(open + 1);
   return {
     receiver: path.length > 1 ? lookup(path.slice(0, -1).join('.')) : undefined,
-    callee,
+
     params: parameterNames(signature.params),
     args: splitArguments(line, tokens[open]!, inner),
     name: signature.name,

@@ -335,6 +335,16 @@ describe('help and completion', () => {
   });
 });
 
+describe('the line below a call that is typed', () => {
+  test('of what the shell has, and of functions of the operator', async () => {
+    await shell.type('function backUpAll(server, volumes = []) { return volumes }');
+    const hintOf = async (line: string) => (await shell.session.complete(line)).hint;
+    expect(await hintOf('len(')).toBe('len(x)  number of elements of a list, text or dictionary.');
+    expect(await hintOf('backUpAll(')).toBe('backUpAll(server, volumes = [])');
+    expect(await hintOf('Math.max(')).toBeUndefined();
+  });
+});
+
 describe('a misspelt name', () => {
   test.each([
     ['walbc.restor(a0, vol, 5)', 'Did you mean walbc.restore?'],
