@@ -29,7 +29,7 @@ const CALLS = [
   'hash_backup(s0, vol)',
   'init_storage(s0, "new", "/dev/walb/x")',
   'replicate(a0, vol, a1, False, doResync=True)',
-  'resize(vol, 64)',
+  'resize(vol, 64, False)',
   'shutdown(p0)',
   'shutdown_all()',
   '_force_clear(vol)',

@@ -24,7 +24,7 @@ import {
   ProxyRpc,
 } from '../../src/rpc/index.ts';
 import { cleanDiff, fullBackup, sendDiff, VOLUME } from '../archive-server/support.ts';
-import { addArchive, sendLog, startVolume } from '../proxy-server/support.ts';
+import { infoOf, sendLog, startVolume } from '../proxy-server/support.ts';
 import { ROOT, until } from './support.ts';
 
 type Program = 'walb-storage' | 'walb-proxy' | 'walb-archive';
@@ -214,7 +214,8 @@ describe('what a forced end interrupts is gone, and can be done again', () => {
     {
       await using server = await Running.start('walb-proxy', base);
       const { channel } = server;
-      await addArchive(channel, 'a0');
+      const info = { ...infoOf('a0'), address: '127.0.0.1:1' };
+      await channel.unary(ProxyRpc.addArchiveInfo, { volume: VOLUME, info });
       await startVolume(channel);
       const sending = sendLog(channel, 0n, 1n, {
         meanwhile: async () => {
