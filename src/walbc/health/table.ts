@@ -41,6 +41,8 @@ const SHORT_NAME = 8;
 /** Nothing is shortened further. */
 const MIN_WIDTH = 4;
 const GAP = '  ';
+const NOTHING_YET =
+  'nothing is backed up yet: walbc.init_storage(sx, vol, path) and walbc.full_backup(sx, vol) begin';
 
 export function groupTable(group: GroupStatus, options: TableOptions): string {
   const limits = limitsOf();
@@ -186,6 +188,7 @@ function lagCell(limits: Limits, bytes: number, seconds: number): Cell {
 
 function troubles(group: GroupStatus, limits: Limits, columns: number, colors: boolean): string {
   const { findings } = judge(group, limits);
+  if (findings.length === 0 && group.archives.length === 0) return NOTHING_YET;
   if (findings.length === 0) return paint('all is well', 'ok', colors, true);
   return findings
     .flatMap(({ level, text }) => {

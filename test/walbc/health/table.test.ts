@@ -50,6 +50,13 @@ describe('table of the group', () => {
     ]);
   });
 
+  it('does not call a group well that backs nothing up', () => {
+    const empty = { ...group(), volumes: [], queues: [], archives: [] };
+    const text = groupTable(empty, { columns: 80, colors: false });
+    expect(text).toMatch(/\nnothing is backed up yet: walbc\.init_storage/);
+    expect(text).not.toContain('all is well');
+  });
+
   it('shows what is wrong, since when, and what is lost', () => {
     const text = groupTable(BROKEN, { columns: 80, colors: false });
     for (const part of ['DOWN', 'OVERFLOW', 'YES', 'never', 'Target!', '10m', '512 MiB 1h6m']) {
