@@ -1,7 +1,9 @@
 /** After a misspelt name: the ones that it may have been. */
 
-/** Edits that a slip of the fingers makes. */
+/** Edits that a slip of the fingers makes; a longer way is not looked at. */
 const MAX_DISTANCE = 2;
+/** Letters per edit that is allowed: short names are near to too many others. */
+const LETTERS_PER_EDIT = 5;
 const MAX_SHOWN = 3;
 const METHOD = /^([\p{L}_$][\p{L}\p{N}_$]*)\.([\p{L}_$][\p{L}\p{N}_$]*) is not a function$/u;
 const NAME = /^([\p{L}_$][\p{L}\p{N}_$]*) is not defined$/u;
@@ -37,7 +39,7 @@ function membersOf(owner: unknown): string[] {
 export function nearest(wanted: string, names: readonly string[]): string[] {
   return [...new Set(names)]
     .map((name) => ({ name, distance: distanceOf(wanted.toLowerCase(), name.toLowerCase()) }))
-    .filter(({ name, distance }) => distance <= MAX_DISTANCE && distance < name.length / 2)
+    .filter(({ distance }) => distance <= Math.min(MAX_DISTANCE, wanted.length / LETTERS_PER_EDIT))
     .sort((a, b) => a.distance - b.distance)
     .slice(0, MAX_SHOWN)
     .map(({ name }) => name);
