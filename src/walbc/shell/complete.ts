@@ -1,6 +1,6 @@
 /** What Tab offers: global names, members of what is left of the dot, and live arguments. */
 import { type Help, namesOf } from './help.ts';
-import { liveArguments, openCall, openCallee } from './live-arguments.ts';
+import { libraryCall, liveArguments, openCall } from './live-arguments.ts';
 import type { Completions } from './protocol.ts';
 import { tokenize } from './tokens.ts';
 
@@ -32,13 +32,14 @@ export interface CompletionScope {
 
 export function complete(line: string, scope: CompletionScope): Completions {
   const lookup = (path: string): unknown => valueAt(scope, path);
-  const call = openCall(line, lookup);
+  const open = openCall(line, lookup);
+  const call = open && libraryCall(open);
   const inString = isInString(line);
   const typed = inString ?? PATH.exec(line)?.[0] ?? '';
   const live = call === undefined ? [] : liveArguments(call, scope.globals, lookup);
   const members = inString === undefined ? names(typed, scope, lookup) : [];
   const matches = [...new Set([...live.filter((name) => name.startsWith(typed)), ...members])];
-  const hint = scope.help.hint(openCallee(line, lookup));
+  const hint = scope.help.hint(open?.callee);
   // Right after `(` or `,` only what fits there; names of everything else would bury it.
   const shown = typed === '' && call !== undefined ? live : matches;
   return { matches: shown, typed, ...(hint === undefined ? {} : { hint }) };
@@ -46,7 +47,7 @@ export function complete(line: string, scope: CompletionScope): Completions {
 
 /** As `complete`, with nothing but what is known of the call the line ends in. */
 export function hintAt(line: string, scope: CompletionScope): Completions {
-  const hint = scope.help.hint(openCallee(line, (path) => valueAt(scope, path)));
+  const hint = scope.help.hint(openCall(line, (path) => valueAt(scope, path))?.callee);
   return { matches: [], typed: '', ...(hint === undefined ? {} : { hint }) };
 }
 

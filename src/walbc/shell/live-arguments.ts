@@ -9,11 +9,15 @@ import { repr } from './show.ts';
 import { signatureOf } from './signature.ts';
 import { type Token, tokenize } from './tokens.ts';
 
-interface OpenCall {
+export interface OpenCall {
+  readonly callee: unknown;
   readonly receiver: unknown;
-  readonly params: readonly string[];
   /** Texts of the arguments before the cursor, the one it is in last. */
   readonly args: readonly string[];
+}
+
+export interface LibraryCall extends OpenCall {
+  readonly params: readonly string[];
   readonly name: string;
 }
 
@@ -47,31 +51,24 @@ const WORDS: Readonly<Record<string, readonly string[]>> = {
 };
 const PROXY = SERVER_KIND_OF['px'];
 
-/** What is called by the innermost call that the end of the line is in. */
-export function openCallee(line: string, lookup: Lookup): unknown {
-  const { tokens } = tokenize(line);
-  const open = lastOpen(tokens);
-  const path = open === undefined ? undefined : pathBefore(tokens, open);
-  return path === undefined ? undefined : lookup(path.join('.'));
-}
-
-/** The innermost call of the library that the end of the line is in. */
+/** The innermost call that the end of the line is in, whatever is called. */
 export function openCall(line: string, lookup: Lookup): OpenCall | undefined {
   const { tokens } = tokenize(line);
   const open = lastOpen(tokens);
-  if (open === undefined) return undefined;
-  const path = pathBefore(tokens, open);
-  if (path === undefined) return undefined;
-  const signature = signatureOf(lookup(path.join('.')));
-  if (signature === undefined) return undefined;
-  const inner = tokens.slice(open + 1);
+  const path = open === undefined ? undefined : pathBefore(tokens, open);
+  if (open === undefined || path === undefined) return undefined;
   return {
+    callee: lookup(path.join('.')),
     receiver: path.length > 1 ? lookup(path.slice(0, -1).join('.')) : undefined,
-
-    params: parameterNames(signature.params),
-    args: splitArguments(line, tokens[open]!, inner),
-    name: signature.name,
+    args: splitArguments(line, tokens[open]!, tokens.slice(open + 1)),
   };
+}
+
+/** The call with what its arguments are; undefined where the library is not called. */
+export function libraryCall(call: OpenCall): LibraryCall | undefined {
+  const signature = signatureOf(call.callee);
+  if (signature === undefined) return undefined;
+  return { ...call, params: parameterNames(signature.params), name: signature.name };
 }
 
 function lastOpen(tokens: readonly Token[]): number | undefined {
@@ -101,7 +98,7 @@ function splitArguments(line: string, open: Token, inner: readonly Token[]): str
 }
 
 /** Texts that may stand where the cursor is. Asks servers; bounded by the caller. */
-export function liveArguments(call: OpenCall, globals: object, lookup: Lookup): string[] {
+export function liveArguments(call: LibraryCall, globals: object, lookup: Lookup): string[] {
   const slot = slotAt(call);
   if (slot.isFilled) return [];
   const offered = valuesFor(slot, call, globals, lookup);
@@ -124,7 +121,7 @@ interface Slot {
   readonly typed: string;
 }
 
-function slotAt({ args, params }: OpenCall): Slot {
+function slotAt({ args, params }: LibraryCall): Slot {
   const position = args.length - 1;
   const text = args[position] ?? '';
   const [, keyword, rest] = /^\s*([\p{L}_$][\p{L}\p{N}_$]*)\s*=(?!=)\s*(.*)$/su.exec(text) ?? [];
@@ -144,7 +141,7 @@ function slotAt({ args, params }: OpenCall): Slot {
   };
 }
 
-function valuesFor(slot: Slot, call: OpenCall, globals: object, lookup: Lookup): string[] {
+function valuesFor(slot: Slot, call: LibraryCall, globals: object, lookup: Lookup): string[] {
   const { param, typed } = slot;
   if (param === undefined) return [];
   if (slot.needsList) return typed === '' ? ['['] : [];
@@ -181,7 +178,7 @@ function isServer(value: unknown): value is Server {
 }
 
 /** Those of the server named before; of every storage and archive where the call takes none before. */
-function volumes(call: OpenCall, globals: object, lookup: Lookup): string[] {
+function volumes(call: LibraryCall, globals: object, lookup: Lookup): string[] {
   const server = serverOf(call, lookup);
   const servers =
     server === undefined && !SERVER_PARAMS.has(call.params[0] ?? '')
@@ -192,13 +189,13 @@ function volumes(call: OpenCall, globals: object, lookup: Lookup): string[] {
 }
 
 /** The value of the argument that is the server, when it is a plain name. */
-function serverOf(call: OpenCall, lookup: Lookup): unknown {
+function serverOf(call: LibraryCall, lookup: Lookup): unknown {
   const at = call.params.findIndex((name) => SERVER_PARAMS.has(name));
   const text = at < 0 ? undefined : call.args[at];
   return text === undefined ? undefined : lookup(text.trim());
 }
 
-function gids(call: OpenCall, lookup: Lookup): string[] {
+function gids(call: LibraryCall, lookup: Lookup): string[] {
   const volumeText = (call.args[call.params.indexOf('vol')] ?? '').trim();
   const literal = /^(['"])(.*)\1$/.exec(volumeText)?.[2];
   const volume = literal ?? lookup(volumeText);
@@ -220,7 +217,7 @@ function diffEnds(diffs: readonly unknown[]): string[] {
 }
 
 /** Calls a method of the same controller; whatever goes wrong just means that nothing is offered. */
-function ask(call: OpenCall, method: string, args: readonly unknown[]): unknown[] {
+function ask(call: LibraryCall, method: string, args: readonly unknown[]): unknown[] {
   const receiver = call.receiver as Record<string, unknown> | undefined;
   const fn = receiver?.[method];
   if (typeof fn !== 'function' || args.includes(undefined)) return [];
