@@ -7,9 +7,10 @@ import { readFileSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it, test } from 'vitest';
 import { aDuringReplicate, type Controller, type ServerParam } from '../../../src/walbc/index.ts';
+import { walbc } from '../../support/walbc.ts';
 import { Cluster, SIZE, SOON, VOLUME } from '../scenarios/support/cluster.ts';
 import { until } from '../support.ts';
-import { answer, at, misuse, pattern, refusal, walbc, writeAndSnapshot } from './walbc.ts';
+import { answer, at, misuse, pattern, refusal, writeAndSnapshot } from './walbc.ts';
 
 const MAX_GID = '18446744073709551615';
 

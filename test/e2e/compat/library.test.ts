@@ -11,9 +11,9 @@ import { execa } from 'execa';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import type { ServerParam } from '../../../src/walbc/index.ts';
 import { describeWith } from '../../support/tools.ts';
+import { walbc } from '../../support/walbc.ts';
 import { Cluster, SIZE, VOLUME } from '../scenarios/support/cluster.ts';
 import { ROOT } from '../support.ts';
-import { walbc } from './walbc.ts';
 
 const LIBRARY = fileURLToPath(new URL('library.py', import.meta.url));
 const RELAY = fileURLToPath(new URL('relay.py', import.meta.url));

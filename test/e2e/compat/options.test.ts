@@ -6,8 +6,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { type GroupProcess, startProcess } from '../../../src/cli/group-process.ts';
+import { walbc } from '../../support/walbc.ts';
 import { walb } from '../support.ts';
-import { walbc } from './walbc.ts';
 
 let folder: string;
 let server: GroupProcess;

@@ -1,44 +1,17 @@
 /** The one-shot command line against a real group: words, stdout, exit codes (cli.md 0, 1). */
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { RealClock } from '../../../src/core/real-clock.ts';
-import { grpcNetwork } from '../../../src/rpc/index.ts';
-import { walbcProgram } from '../../../src/walbc/cli/program.ts';
 import { K_ARCHIVE, K_PROXY, K_STORAGE, type ServerKind } from '../../../src/walbc/constants.ts';
 import { Controller } from '../../../src/walbc/controller/controller.ts';
 import { ServerLayout } from '../../../src/walbc/layout.ts';
 import { ServerConnectionParam } from '../../../src/walbc/servers.ts';
 import { type Group, type GroupServer, startGroup } from '../../suite/in-process-group.ts';
+import { type Outcome, walbc } from '../../support/walbc.ts';
 
 const VOL = 'vol-1';
 const SIZE_LB = 4 * 2048;
 const TIME = '\\d{4}-\\d\\d-\\d\\dT\\d\\d:\\d\\d:\\d\\d';
 /** A volume has no uuid of its own at first: whatever it is, it is 32 hex digits. */
 const HEX32 = /^[0-9a-f]{32}\n$/;
-
-interface Outcome {
-  readonly code: number;
-  readonly stdout: string;
-  readonly stderr: string;
-}
-
-async function walbc(words: readonly string[]): Promise<Outcome> {
-  let stdout = '';
-  let stderr = '';
-  const code = await walbcProgram(words, {
-    clock: new RealClock(),
-    environment: {},
-    hostName: 'test',
-    isTerminal: false,
-    stdout: async (data) => {
-      stdout += typeof data === 'string' ? data : Buffer.from(data).toString('latin1');
-    },
-    stderr: (text) => {
-      stderr += text;
-    },
-    network: () => grpcNetwork(),
-  });
-  return { code, stdout, stderr };
-}
 
 let group: Group;
 let gids: bigint[];
@@ -50,7 +23,7 @@ const addressOf = ({ address }: GroupServer): [string, string] => {
 
 const at = (server: GroupServer, ...words: string[]): Promise<Outcome> => {
   const [host, port] = addressOf(server);
-  return walbc(['-id', 'ctl', '-a', host, '-p', port, ...words]);
+  return walbc('-id', 'ctl', '-a', host, '-p', port, ...words);
 };
 
 /** stdout of a command that has to succeed. */
@@ -194,7 +167,7 @@ describe('what goes wrong (cli.md 0, 1.2)', () => {
     [['-a', 'h', '-p', '1', 'clear-vol'], 'OptionError:'],
     [['-a', 'h', '-p', '1', 'exec'], 'OptionError:'],
   ])('%j prints the reason and the usage on stdout, exit 1', async (words, reason) => {
-    const { code, stdout } = await walbc(words);
+    const { code, stdout } = await walbc(...words);
     expect(code).toBe(1);
     expect(stdout).toContain(reason);
     expect(stdout).toContain('usage: walbc');
@@ -230,7 +203,7 @@ describe('what goes wrong (cli.md 0, 1.2)', () => {
   });
 
   it('asks again before it gives a query up', async () => {
-    const { code, stderr } = await walbc(['-a', '127.0.0.1', '-p', '1', 'get', 'host-type']);
+    const { code, stderr } = await walbc('-a', '127.0.0.1', '-p', '1', 'get', 'host-type');
     expect(code).toBe(1);
     expect(stderr).toContain('retry 1\n');
     expect(stderr).toContain('retry 2\n');
@@ -238,7 +211,7 @@ describe('what goes wrong (cli.md 0, 1.2)', () => {
   });
 
   it('helps on stdout, exit 0', async () => {
-    const { code, stdout } = await walbc(['-h']);
+    const { code, stdout } = await walbc('-h');
     expect(code).toBe(0);
     for (const command of ['full-bkp', 'archive-info', 'virt-full-scan', 'gc-diff']) {
       expect(stdout).toContain(command);
