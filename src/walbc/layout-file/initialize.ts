@@ -1,15 +1,5 @@
 /** Writes a new layout file, whole or not at all, and never over one that is there. */
-import {
-  closeSync,
-  existsSync,
-  fsyncSync,
-  linkSync,
-  mkdirSync,
-  openSync,
-  renameSync,
-  rmSync,
-  writeSync,
-} from 'node:fs';
+import { existsSync, linkSync, mkdirSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { dirname, resolve } from 'node:path';
 import { WalbError } from '../../core/index.ts';
 import { layoutTemplate, type NewGroup } from './template.ts';
@@ -43,7 +33,7 @@ export function writeLayout(group: NewGroup, options: WriteOptions): string {
   mkdirSync(dirname(file), { recursive: true });
   const temporary = `${file}.tmp${process.pid}`;
   try {
-    writeWhole(temporary, text);
+    writeFileSync(temporary, text, { mode: 0o644, flush: true });
     if (force) renameSync(temporary, file);
     else linkSync(temporary, file);
   } catch (thrown) {
@@ -62,14 +52,4 @@ function exists(file: string): WalbError {
     `${file} is there already and was left as it is: --force replaces it, --output FILE writes another`,
     { details: { file } },
   );
-}
-
-function writeWhole(path: string, text: string): void {
-  const fd = openSync(path, 'w', 0o644);
-  try {
-    writeSync(fd, text);
-    fsyncSync(fd);
-  } finally {
-    closeSync(fd);
-  }
 }

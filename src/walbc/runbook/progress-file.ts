@@ -3,16 +3,7 @@
  * has ended well. A killed run leaves it, and `--resume` reads it.
  */
 import { createHash } from 'node:crypto';
-import {
-  closeSync,
-  fsyncSync,
-  mkdirSync,
-  openSync,
-  readFileSync,
-  renameSync,
-  rmSync,
-  writeFileSync,
-} from 'node:fs';
+import { mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { basename, dirname, join } from 'node:path';
 import { hasCode, WalbError } from '../../core/index.ts';
 import type { Kept } from './journal.ts';
@@ -67,13 +58,7 @@ export function progressFileOf(folder: string, book: string): string {
 export function writeProgress(file: string, progress: Progress): void {
   mkdirSync(dirname(file), { recursive: true, mode: 0o700 });
   const temporary = `${file}.tmp`;
-  const fd = openSync(temporary, 'w', 0o600);
-  try {
-    writeFileSync(fd, JSON.stringify(progress));
-    fsyncSync(fd);
-  } finally {
-    closeSync(fd);
-  }
+  writeFileSync(temporary, JSON.stringify(progress), { mode: 0o600, flush: true });
   renameSync(temporary, file);
 }
 
